@@ -121,7 +121,7 @@ def write_stamp(extras: list[str]) -> None:
 
 def is_installed(extras: list[str]) -> bool:
     """Whether .venv holds this checkout as it is now, with at least these extras."""
-    if INSTALLING.exists() or not program("python").exists():
+    if INSTALLING.exists() or not (program("python").exists() and program("unrolled").exists()):
         return False
     recorded, present = read_stamp()
     return recorded == inputs() and present.issuperset(extras)

@@ -40,12 +40,13 @@ def script(checkout: Path) -> ModuleType:
     return load(checkout / "run.py")
 
 
-def stand_in(checkout: Path, name: str, text: str) -> Path:
+def stand_in(checkout: Path, name: str, text: str) -> None:
     """Write a program that a test runs instead of the real one."""
     path = checkout / ".venv" / "bin" / name
-    path.write_text(f"#!{sys.executable}\nimport sys\n{text}\n")
+    source = path.with_suffix(".py")
+    source.write_text(f"import sys\n{text}\n")
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{source}" "$@"\n')
     path.chmod(0o755)
-    return path
 
 
 def plan(*names: str) -> dict:
@@ -148,10 +149,11 @@ def test_no_gpu_answers_without_nvidia_smi(script, tmp_path, monkeypatch):
 
 @pytest.fixture
 def commands(script, checkout, monkeypatch) -> Commands:
-    """All commands succeed, no GPU answers, and .venv has a Python and a pip."""
+    """All commands succeed, no GPU answers, and .venv has the programs that an installation leaves."""
     commands = Commands()
     script.program("python").parent.mkdir(parents=True, exist_ok=True)
-    script.program("python").touch()
+    for name in ("python", "unrolled"):
+        script.program(name).touch()
     monkeypatch.setattr(script, "run", commands)
     monkeypatch.setattr(script, "answers", lambda *command: "nvidia-smi" not in command)
     monkeypatch.setattr(script, "plan_for_torch", lambda: plan("torch"))
@@ -199,6 +201,13 @@ def test_a_spoilt_stamp_counts_as_none(script, commands, stamp):
     assert not script.is_installed([])
     script.install([])
     assert script.is_installed([])
+
+
+@pytest.mark.parametrize("name", ["python", "unrolled"])
+def test_a_program_that_has_gone_missing_is_installed_again(script, commands, name):
+    script.install([])
+    script.program(name).unlink()
+    assert not script.is_installed([])
 
 
 def test_an_interrupted_installation_starts_over(script, commands):
