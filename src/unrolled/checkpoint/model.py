@@ -1,0 +1,82 @@
+"""A trained model, read from a run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from unrolled.checkpoint.run import RunDirectory
+from unrolled.checkpoint.tensors import restore_module
+from unrolled.data.vocabulary import Vocabulary
+from unrolled.errors import CheckpointError, DataError
+
+if TYPE_CHECKING:
+    from unrolled.nn import Recurrent
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What a language model is built from: equations (canonical text), sizes and the type of its numbers."""
+
+    recurrence: str
+    vocabulary: int
+    hidden: int
+    layers: int = 1
+    embedding: int = 0
+    dropout: float = 0.0
+    dtype: str = "float32"
+
+    def build(self, device: torch.device | str = "cpu") -> Recurrent:
+        """A model with fresh parameters, drawn from torch's random numbers."""
+        from unrolled.nn import language_model
+
+        return language_model(
+            self.recurrence,
+            vocabulary=self.vocabulary,
+            hidden=self.hidden,
+            num_layers=self.layers,
+            embedding=self.embedding or None,
+            dropout=self.dropout,
+            dtype=getattr(torch, self.dtype),
+            device=device,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ModelDescription:
+        """The description that ``to_json`` wrote."""
+        names = {field.name for field in fields(cls)}
+        if set(data) != names or data["dtype"] not in ("float32", "float64"):
+            raise CheckpointError('the "model" of config.json is not one that this version of unrolled can build')
+        return cls(**data)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A layer whose logits predict the next symbol, and the vocabulary of those symbols."""
+
+    layer: Recurrent
+    vocabulary: Vocabulary
+    path: Path | None = None
+
+
+def load(run: Path | str, device: torch.device | str = "cpu") -> TrainedModel:
+    """The model of a run, best on validation, ready to generate; raises CheckpointError if it is missing or damaged."""
+    directory = RunDirectory.open(run)
+    arrays, _ = directory.read_best()
+    description = ModelDescription.from_json(directory.read("config").get("model", {}))
+    try:
+        vocabulary = Vocabulary.from_json(directory.read("vocabulary"))
+    except DataError as error:
+        raise CheckpointError(f"{directory.path / 'vocabulary.json'}: {error}") from error
+    with torch.random.fork_rng():  # building draws parameters, overwritten at once, that the caller shall not notice
+        layer = description.build(device)
+    restore_module(layer, arrays)
+    return TrainedModel(layer.eval(), vocabulary, directory.path)

@@ -1,0 +1,66 @@
+"""The command ``unrolled``: one file per command, loaded when it is asked for.
+
+Results go to stdout, progress and messages to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 a check not met,
+130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from cyclopts import App
+
+from unrolled.errors import ConfigurationError, EquationError, UnrolledError
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+# Cyclopts takes a lone "-" for an option without a name; no path or text that a user types can equal this stand-in.
+STANDARD_INPUT = "\x00-"
+
+TRAIN = """Train a language model on a text.
+
+Ctrl-C saves, and --resume goes on from there. A flag wins over --config, which wins over --preset.
+"""
+
+
+def application() -> App:
+    """The commands and their one-line descriptions; nothing of them is loaded yet."""
+    app = App(
+        name="unrolled",
+        help="Recurrent networks from their equations.",
+        version=lambda: version("unrolled"),
+        result_action="return_value",
+    )
+    app.command("unrolled.cli.train:train", help=TRAIN)
+    app.command("unrolled.cli.sample:sample", help="Let a trained model write.")
+    app.command("unrolled.cli.eval:evaluate", name="eval", help="Measure how well a trained model predicts a text.")
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name; returns the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = application()([STANDARD_INPUT if token == "-" else token for token in arguments])
+        sys.stdout.flush()
+        return code if isinstance(code, int) else OK
+    except BrokenPipeError:
+        # the reader has what it wanted; what is still in the buffer must not raise again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return INTERRUPTED
+    except UnrolledError as error:
+        if "--debug" in arguments:
+            raise
+        print(f"unrolled: {error}", file=sys.stderr)
+        return USAGE if isinstance(error, ConfigurationError | EquationError) else FAILED
+
+
+def from_user(text: str) -> str:
+    """An argument as the user wrote it."""
+    return "-" if text == STANDARD_INPUT else text

@@ -1,0 +1,111 @@
+"""``unrolled eval``."""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from unrolled.cli import OK, from_user
+from unrolled.cli.flags import Switch
+from unrolled.errors import CheckpointError, ConfigurationError
+
+if TYPE_CHECKING:
+    from unrolled.checkpoint.model import TrainedModel
+    from unrolled.data.vocabulary import Ids
+    from unrolled.training.evaluation import Evaluation
+
+
+def evaluate(
+    run: Path,
+    text: str | None = None,
+    /,
+    *,
+    share: float = 0.05,
+    unknown: Literal["error", "skip", "replace"] = "error",
+    device: str = "cpu",
+    json: Switch = False,
+    quiet: Switch = False,
+    debug: Switch = False,
+) -> int:
+    """Measure how well a trained model predicts a text: loss, bits per character, perplexity.
+
+    One lane through the text, the state carried from zero, the mean over all predictions.
+
+    Parameters
+    ----------
+    run
+        A run directory that `unrolled train` made.
+    text
+        A file, a folder, a glob, or - for standard input; without it, what the run held out of its own text.
+    share
+        The share of the text, at its end, that is predicted: 0.05 is what training holds out, 1 is all of it.
+    unknown
+        What to do with symbols that the model never saw.
+    device
+        cpu, cuda, ...
+    json
+        Write one JSON object.
+    quiet
+        No progress on stderr.
+    debug
+        Show tracebacks.
+    """
+    if not 0 < share <= 1:
+        raise ConfigurationError(f"--share is {share}; it must lie above 0 and at most at 1")
+    from unrolled.checkpoint import load
+
+    model = load(run, device)
+    part, name = _text(model, run, None if text is None else from_user(text), share)
+    ids = model.vocabulary.encode(part, unknown, name)
+    if not quiet and not json:
+        print(f"predicting {len(part):,} characters: {name}", file=sys.stderr)
+    result = _evaluate(model, ids, quiet=quiet or json)
+    if json:
+        print(json_format.dumps({"run": str(run), "text": name, **result.to_dict()}))
+        return OK
+    from unrolled.cli.display import print_evaluation
+
+    print_evaluation(result)
+    return OK
+
+
+def _text(model: TrainedModel, run: Path, text: str | None, share: float) -> tuple[str, str]:
+    """What to predict, and words for it."""
+    from unrolled.data.corpora import read_text, split
+
+    if text is None:
+        return _held_out(run), f"what {run} held out of its own text"
+    whole = read_text(text, raw=model.vocabulary.kind == "bytes")
+    if share == 1:
+        return whole, text
+    return split(text, whole, share).validation, f"the last {share:.0%} of {text}"
+
+
+def _held_out(run: Path) -> str:
+    from unrolled.checkpoint import RunDirectory
+    from unrolled.training.config import from_dict
+    from unrolled.training.setup import read_configured
+
+    document: dict[str, Any] = RunDirectory.open(run).read("config")
+    corpus = read_configured(from_dict(document["train"]))
+    if corpus.sha256 != document["corpus"]["sha256"]:
+        raise CheckpointError(f"the text that {run} was trained on has changed since; give the TEXT to evaluate on")
+    return corpus.validation
+
+
+def _evaluate(model: TrainedModel, ids: Ids, *, quiet: bool) -> Evaluation:
+    from rich.console import Console
+
+    from unrolled.training.evaluation import evaluate_stepwise
+
+    console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
+    windows = evaluate_stepwise(model.layer, ids, model.vocabulary)
+    with console.status("evaluating") as status:
+        while True:
+            try:
+                status.update(f"evaluating {next(windows):.0%}")
+            except StopIteration as end:
+                result: Evaluation = end.value
+                return result

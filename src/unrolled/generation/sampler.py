@@ -1,0 +1,65 @@
+"""Which symbol comes next, given logits and one random number: the inverse of the cumulative distribution, in float64.
+
+Shapes: logits (V,), probabilities (V,).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How to choose: ``temperature`` divides the logits (0: always the most probable symbol); ``top_k`` keeps the k
+    most probable symbols; ``top_p`` keeps the fewest whose probabilities sum to at least p.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.temperature >= 0 and math.isfinite(self.temperature)):
+            raise ConfigurationError(
+                f"the temperature is {self.temperature}; it must be 0 (greedy) or a positive number"
+            )
+        if self.top_k is not None and self.top_k < 1:
+            raise ConfigurationError(f"top-k is {self.top_k}; it must be at least 1")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ConfigurationError(f"top-p is {self.top_p}; it must lie above 0 and at most at 1")
+
+    def probabilities(self, logits: NDArray[Any]) -> NDArray[np.float64]:
+        """The distribution (V,) that is drawn from; ties at the edge of top-k or top-p go to the smaller id."""
+        logits = np.asarray(logits, dtype=np.float64)
+        if self.temperature == 0:
+            return np.asarray(np.arange(len(logits)) == np.argmax(logits), dtype=np.float64)
+        p = np.exp((logits - logits.max()) / self.temperature)
+        p = np.asarray(p / p.sum(), dtype=np.float64)
+        if self.top_k is not None or self.top_p is not None:
+            p[~self._kept(p)] = 0.0
+            p = p / p.sum()
+        return p
+
+    def choose(self, logits: NDArray[Any], u: float) -> tuple[int, float]:
+        """The id at ``u`` in [0, 1) of the cumulative distribution, and its probability."""
+        p = self.probabilities(logits)
+        cumulative = np.cumsum(p)
+        # "right" passes over symbols of probability zero; rounding may carry u·total up to the total itself
+        index = min(int(np.searchsorted(cumulative, u * cumulative[-1], side="right")), int(np.flatnonzero(p)[-1]))
+        return index, float(p[index])
+
+    def _kept(self, p: NDArray[np.float64]) -> NDArray[np.bool_]:
+        order = np.argsort(-p, kind="stable")
+        count = len(p) if self.top_k is None else min(self.top_k, len(p))
+        if self.top_p is not None:
+            count = min(count, int(np.searchsorted(np.cumsum(p[order]), self.top_p)) + 1)
+        kept = np.zeros(len(p), dtype=bool)
+        kept[order[:count]] = True
+        return kept

@@ -1,0 +1,34 @@
+"""Training a language model: its configuration, the loop and its events, and the evaluation."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from unrolled.training.config import PRESETS, TrainConfig
+
+__all__ = [
+    "PRESETS",
+    "Accident",
+    "Evaluated",
+    "Evaluating",
+    "Evaluation",
+    "Event",
+    "Finished",
+    "Sample",
+    "Saved",
+    "Started",
+    "Step",
+    "TrainConfig",
+    "evaluate",
+    "resume",
+    "train",
+]
+
+# The configuration alone needs no torch: the command line reads it to print its help.
+_HOMES = {"evaluate": "evaluation", "Evaluation": "evaluation", "train": "loop", "resume": "loop"}
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        return getattr(import_module(f"unrolled.training.{_HOMES.get(name, 'events')}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,213 @@
+"""The options of a training run: names, meanings, ranges, defaults, for Python, TOML files and the command line alike.
+
+This file loads no torch, so that the command line can describe itself quickly.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from unrolled.errors import ConfigurationError
+
+DEFAULT_EPOCHS = 50
+
+Count = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, lt=1)]
+Factor = Annotated[float, Meta(gt=0, le=1)]
+
+
+def _text(meaning: str) -> Meta:
+    return Meta(description=meaning, extra={"group": "Text"})
+
+
+def _model(meaning: str) -> Meta:
+    return Meta(description=meaning, extra={"group": "Model"})
+
+
+def _learning(meaning: str) -> Meta:
+    return Meta(description=meaning, extra={"group": "Learning"})
+
+
+def _length(meaning: str) -> Meta:
+    return Meta(description=meaning, extra={"group": "Length"})
+
+
+def _report(meaning: str) -> Meta:
+    return Meta(description=meaning, extra={"group": "Reports"})
+
+
+def _run(meaning: str) -> Meta:
+    return Meta(description=meaning, extra={"group": "Run"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a language model is trained; the defaults are the lecture's 3 × 512 vanilla tanh network.
+
+    Raises ConfigurationError for a value out of range.
+    """
+
+    text: Annotated[str | None, _text("a file, a folder, a glob, or - for standard input")] = None
+    data: Annotated[Literal["shakespeare"] | None, _text("a corpus to download, in place of TEXT")] = None
+    symbols: Annotated[Literal["characters", "bytes", "words"], _text("what the network reads in one step")] = (
+        "characters"
+    )
+    limit: Annotated[Natural, _text("read only so many characters (0: all)")] = 0
+
+    recurrence: Annotated[str, _model("a cell by name (elman, vanilla, gru, lstm, ...), or equations")] = "vanilla"
+    layers: Annotated[Count, _model("layers, one above the other")] = 3
+    hidden: Annotated[Count, _model("units per layer")] = 512
+    embedding: Annotated[Natural, _model("size of an embedding of the symbols (0: none)")] = 0
+    dropout: Annotated[Share, _model("share left out between layers and before the output")] = 0.0
+    dtype: Annotated[Literal["float32", "float64"], _model("type of the numbers")] = "float32"
+
+    sequence_length: Annotated[Count, _learning("steps through which the gradient goes back")] = 50
+    batch: Annotated[Count, _learning("parallel lanes through the text")] = 50
+    learning_rate: Annotated[Positive, _learning("Adam's learning rate")] = 1e-3
+    schedule: Annotated[
+        Literal["constant", "exponential", "cosine"],
+        _learning("of the learning rate: constant; exponential, by --decay; cosine, to zero at the end"),
+    ] = "exponential"
+    warm_up: Annotated[Natural, _learning("steps in which the learning rate rises")] = 0
+    decay: Annotated[Factor, _learning("factor per epoch of the exponential schedule")] = 0.97
+    decay_after: Annotated[Natural, _learning("epochs before the exponential decay begins")] = 10
+    weight_decay: Annotated[NotNegative, _learning("decoupled weight decay, as in AdamW")] = 0.0
+    clip: Annotated[NotNegative, _learning("largest norm of the gradient (0: any)")] = 5.0
+
+    epochs: Annotated[Count | None, _length("passes through the text; 50 where no limit is given")] = None
+    steps: Annotated[Count | None, _length("updates of the parameters")] = None
+    minutes: Annotated[Positive | None, _length("wall-clock minutes, evaluations on the way included")] = None
+
+    evaluate_every: Annotated[Count, _report("steps between evaluations, each with a checkpoint")] = 1000
+    evaluation_lanes: Annotated[Count, _report("lanes of the evaluations on the way; the final one has one lane")] = 32
+    sample_length: Annotated[Natural, _report("symbols written at each evaluation")] = 200
+    temperature: Annotated[NotNegative, _report("temperature of those samples")] = 0.8
+    prime: Annotated[str, _report("how those samples begin")] = ""
+
+    run: Annotated[str | None, _run("the run's directory; runs/TEXT-CELL-NUMBER where none is given")] = None
+    keep: Annotated[Count, _run("checkpoints to keep, besides the best")] = 2
+    seed: Annotated[Seed, _run("of the parameters, dropout and samples")] = 1
+    device: Annotated[str, _run("auto, cpu, cuda, cuda:1, ...")] = "auto"
+    threads: Annotated[Natural, _run("processor threads (0: torch's choice)")] = 0
+
+    def __post_init__(self) -> None:
+        for name, hint in hints().items():
+            try:
+                value = msgspec.convert(getattr(self, name), hint)
+            except msgspec.ValidationError as error:
+                raise ConfigurationError(f"{flag(name)} is {getattr(self, name)!r}: {_readable(str(error))}") from None
+            object.__setattr__(self, name, value)  # a whole number given for a float becomes one
+        if self.data is not None and self.text is not None:
+            raise ConfigurationError(f"both a text ({self.text}) and --data {self.data} are given; give one of them")
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that end training, whichever comes first: epochs, steps, minutes."""
+        given = {name: getattr(self, name) for name in ("epochs", "steps", "minutes")}
+        return {name: value for name, value in given.items() if value is not None} or {"epochs": DEFAULT_EPOCHS}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, under the names of the options."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "default": {},
+        "tiny": {
+            "limit": 500_000,
+            "recurrence": "gru",
+            "layers": 1,
+            "hidden": 128,
+            "learning_rate": 5e-3,
+            "schedule": "cosine",
+            "minutes": 1.0,
+            "evaluate_every": 200,
+        },
+    }
+)
+
+
+@cache
+def hints() -> Mapping[str, Any]:
+    """The annotated type of each option."""
+    return MappingProxyType(get_type_hints(TrainConfig, include_extras=True))
+
+
+def flag(name: str) -> str:
+    """An option's name on the command line."""
+    return "TEXT" if name == "text" else "--" + name.replace("_", "-")
+
+
+def resolve(
+    flags: Mapping[str, Any],
+    *,
+    file: Path | str | None = None,
+    preset: str | None = None,
+    base: TrainConfig | None = None,
+) -> TrainConfig:
+    """The configuration: defaults (or ``base``) < preset < TOML file < flags; raises ConfigurationError."""
+    start = base.to_dict() if base else {}
+    layers: list[Mapping[str, Any]] = [start, _preset(preset), read_toml(file) if file is not None else {}, flags]
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        # a text named later replaces a corpus named earlier, and the other way round
+        if layer.get("text") is not None:
+            merged.pop("data", None)
+        if layer.get("data") is not None:
+            merged.pop("text", None)
+        merged.update(layer)
+    return from_dict(merged)
+
+
+def from_dict(options: Mapping[str, Any], where: str = "the configuration") -> TrainConfig:
+    """A configuration from plain data; an unknown name is refused with a suggestion."""
+    _check_names(options, where)
+    return TrainConfig(**options)
+
+
+def read_toml(path: Path | str) -> dict[str, Any]:
+    """The options in a TOML file, dashes and underscores alike."""
+    try:
+        options = tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # bad TOML, or bad UTF-8
+        raise ConfigurationError(f"{path} is not TOML: {error}") from error
+    options = {name.replace("-", "_"): value for name, value in options.items()}
+    _check_names(options, str(path))
+    return options
+
+
+def _preset(name: str | None) -> Mapping[str, Any]:
+    if name is not None and name not in PRESETS:
+        raise ConfigurationError(f"there is no preset {name!r}; the presets are {', '.join(PRESETS)}")
+    return PRESETS[name] if name else {}
+
+
+def _check_names(options: Mapping[str, Any], where: str) -> None:
+    names = hints()
+    for name in options:
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1)
+            advice = f"did you mean {close[0]}?" if close else f"the options are {', '.join(names)}"
+            raise ConfigurationError(f"{where} has an option {name!r} that does not exist; {advice}")
+
+
+def _readable(message: str) -> str:
+    """msgspec's words for a wrong value, as part of a sentence."""
+    return message[:1].lower() + message[1:].replace("`", "")

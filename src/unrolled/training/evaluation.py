@@ -1,0 +1,126 @@
+"""How well a model predicts a text: one lane, the state carried from zero, the mean over all predictions.
+
+Shapes: ids (N,), logits (T, K, V) in K lanes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from unrolled.errors import DataError
+
+if TYPE_CHECKING:
+    from unrolled.data.vocabulary import Ids, Vocabulary
+    from unrolled.nn import Recurrent
+
+LARGEST_LOGITS = 4_000_000  # entries of one window's logits: a large vocabulary gets shorter windows
+LONGEST_WINDOW = 1000
+WARM_UP = 200  # symbols that a lane reads before its own part, so that it does not start from zero
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The mean loss in nats per predicted symbol, and what follows from it.
+
+    ``symbols`` were predicted, each a ``unit`` ("character", "byte" or "word"), which are ``characters`` of text; the
+    first symbol of the text is given, not predicted.
+    """
+
+    nats: float
+    symbols: int
+    characters: int
+    lanes: int = 1
+    unit: str = "character"
+
+    @property
+    def bits_per_character(self) -> float:
+        """Bits for the text, over its characters: comparable between characters, bytes and words."""
+        return self.nats * self.symbols / (math.log(2) * self.characters)
+
+    @property
+    def perplexity(self) -> float:
+        """exp(nats): as uncertain as among so many symbols."""
+        return math.exp(self.nats) if self.nats < 700 else math.inf
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, with the derived figures."""
+        return {**asdict(self), "bits_per_character": self.bits_per_character, "perplexity": self.perplexity}
+
+
+def evaluate(layer: Recurrent, ids: Ids, vocabulary: Vocabulary | None = None, *, lanes: int = 1) -> Evaluation:
+    """Evaluate a layer on ids (N,), N ≥ 2, by the definition, or close to it and faster in several lanes.
+
+    Each further lane first reads the 200 symbols before its part, uncounted. ``vocabulary`` counts the characters.
+    """
+    progress = evaluate_stepwise(layer, ids, vocabulary, lanes=lanes)
+    while True:
+        try:
+            next(progress)
+        except StopIteration as end:
+            result: Evaluation = end.value
+            return result
+
+
+def evaluate_stepwise(
+    layer: Recurrent, ids: Ids, vocabulary: Vocabulary | None = None, *, lanes: int = 1
+) -> Generator[float, None, Evaluation]:
+    """Like ``evaluate``, yielding the share done after each window."""
+    if len(ids) < 2:
+        raise DataError(f"the text to evaluate on has {len(ids)} symbols; it needs at least 2 to predict one")
+    lanes = min(lanes, max(1, (len(ids) - 1) // (2 * WARM_UP)))
+    inputs, targets, counted = _lanes(ids, lanes)
+    total, state, steps = 0.0, None, len(inputs)
+    length = _window(layer, lanes)
+    for start in range(0, steps, length):
+        part = slice(start, start + length)
+        losses, state = _losses(layer, inputs[part], targets[part], state)
+        total += float(losses[counted[part]].sum())
+        yield min(1.0, (start + length) / steps)
+    symbols = len(ids) - 1
+    characters = len(vocabulary.decode(ids[1:])) if vocabulary is not None else symbols
+    unit = vocabulary.unit if vocabulary is not None else "character"
+    return Evaluation(total / symbols, symbols, max(1, characters), lanes, unit)
+
+
+def _lanes(ids: Ids, lanes: int) -> tuple[Ids, Ids, NDArray[np.bool_]]:
+    """Inputs, targets and which predictions count, each (T, K); lane k counts targets k·L + 1 … (k + 1)·L."""
+    part = -(-(len(ids) - 1) // lanes)
+    first = np.arange(lanes) * part
+    begin = np.maximum(first - (WARM_UP if lanes > 1 else 0), 0)
+    steps = part + (WARM_UP if lanes > 1 else 0)
+    at = begin + np.arange(steps)[:, None]
+    counted = (at >= first) & (at < np.minimum(first + part, len(ids) - 1))
+    at = np.minimum(at, len(ids) - 2)  # past the end a lane reads on without being counted
+    return ids[at], ids[at + 1], counted
+
+
+def _losses(
+    layer: Recurrent, inputs: Ids, targets: Ids, state: dict[str, Tensor] | None
+) -> tuple[NDArray[np.float64], dict[str, Tensor]]:
+    """The losses (T, K) in float64 of one window; the layer's mode is left as it was."""
+    device = next(layer.parameters()).device
+    training = layer.training
+    layer.eval()
+    try:
+        with torch.no_grad():
+            logits, state = layer.logits(torch.from_numpy(inputs).to(device), state)
+            wanted = torch.from_numpy(targets).to(device)
+            losses = functional.cross_entropy(logits.double().flatten(0, 1), wanted.flatten(), reduction="none")
+    finally:
+        layer.train(training)
+    return losses.view(wanted.shape).cpu().numpy(), state
+
+
+def _window(layer: Recurrent, lanes: int) -> int:
+    # for a language model the sizes of the output and of the input both equal the vocabulary's
+    widest = int(max(layer.sizes.values()))
+    return max(1, min(LONGEST_WINDOW, LARGEST_LOGITS // (lanes * widest)))

@@ -1,0 +1,125 @@
+"""What ``train`` yields, in the order in which things happen.
+
+Losses are in nats per symbol; a symbol is a character unless the vocabulary is of bytes or words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from unrolled.training.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened at a step (the number of updates made so far)."""
+
+    kind: ClassVar[str] = ""
+    step: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, with the kind of the event."""
+        return {"event": self.kind, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """Training begins, or goes on where ``step`` is not 0."""
+
+    kind = "started"
+    run: str
+    recurrence: str
+    parameters: int
+    symbols: int
+    vocabulary: int
+    steps_per_epoch: int
+    device: str
+
+
+@dataclass(frozen=True)
+class Step(Event):
+    """One update: the loss before it, the gradient's norm before clipping, and how the run stands.
+
+    ``epoch`` counts with its fraction, ``seconds`` since the start of the run, ``share`` of the run in [0, 1].
+    """
+
+    kind = "step"
+    epoch: float
+    loss: float
+    gradient_norm: float
+    learning_rate: float
+    symbols_per_second: float
+    seconds: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Evaluating(Event):
+    """An evaluation is on its way; ``share`` of the text is read."""
+
+    kind = "evaluating"
+    share: float
+
+
+@dataclass(frozen=True)
+class Evaluated(Event):
+    """An evaluation on the validation text; ``best`` if none was better so far."""
+
+    kind = "evaluation"
+    evaluation: Evaluation
+    best: bool
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; the figures of the evaluation stand beside the others."""
+        return {
+            "event": self.kind,
+            "step": self.step,
+            **self.evaluation.to_dict(),
+            "best": self.best,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True)
+class Sample(Event):
+    """What the model writes at this step."""
+
+    kind = "sample"
+    text: str
+
+
+@dataclass(frozen=True)
+class Saved(Event):
+    """A checkpoint was published; ``interrupted`` if training stopped here because it was asked to."""
+
+    kind = "saved"
+    path: str
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Accident(Event):
+    """A loss or a gradient that is not finite; the parameters are those before it, and training stops."""
+
+    kind = "accident"
+    loss: float
+    gradient_norm: float
+    message: str
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The run is complete: the best model, evaluated by the definition (one lane over all of the validation text)."""
+
+    kind = "finished"
+    run: str
+    evaluation: Evaluation
+    best_step: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; the figures of the evaluation stand beside the others."""
+        figures = {"run": self.run, "best_step": self.best_step, "seconds": self.seconds}
+        return {"event": self.kind, "step": self.step, **self.evaluation.to_dict(), **figures}

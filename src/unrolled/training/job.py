@@ -1,0 +1,138 @@
+"""A training run in memory: everything that one update reads and changes, and how it goes to disk and back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.checkpoint.model import TrainedModel
+from unrolled.checkpoint.run import Checkpoint, RunDirectory
+from unrolled.checkpoint.tensors import (
+    module_arrays,
+    optimiser_arrays,
+    restore_module,
+    restore_optimiser,
+    restore_state,
+    state_arrays,
+)
+from unrolled.data.lanes import Lanes, Position
+from unrolled.data.vocabulary import Ids
+from unrolled.training import schedule
+from unrolled.training.config import TrainConfig
+
+RANDOM = "random/"  # the states of torch's generators, in a checkpoint
+
+
+@dataclass
+class Job:
+    """One run. ``state`` is what the lanes carry from window to window; ``random`` the run's own generator states,
+    apart from torch's global ones so that the caller's random numbers neither disturb the run nor are disturbed.
+    """
+
+    config: TrainConfig
+    run: RunDirectory
+    model: TrainedModel
+    lanes: Lanes
+    validation: Ids
+    optimiser: torch.optim.Optimizer
+    device: torch.device
+    random: dict[str, Tensor]
+    step: int = 0
+    position: Position = field(default_factory=Position)
+    state: dict[str, Tensor] | None = None
+    evaluated_at: int = -1
+    best_nats: float | None = None
+    best_step: int = 0
+    seconds_before: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time spent on the run so far, in all its sittings."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    @property
+    def epochs(self) -> float:
+        """Epochs done, with the fraction of the present one."""
+        return self.position.epoch + self.position.window / len(self.lanes)
+
+    @property
+    def share(self) -> float:
+        """The share of the run that is done, in [0, 1]."""
+        return schedule.progress(self.config, step=self.step, epochs=self.epochs, seconds=self.seconds)
+
+    @contextmanager
+    def randomness(self) -> Iterator[None]:
+        """Let torch draw from the run's generators inside the block."""
+        with own_randomness(self.random, self.device):
+            yield
+
+    def save(self) -> Path:
+        """Publish a checkpoint of the present moment, and delete those that are no longer kept."""
+        trainer = {
+            **optimiser_arrays(self.optimiser),
+            **state_arrays(self.state),
+            **{RANDOM + name: state.numpy() for name, state in self.random.items()},
+        }
+        progress = {
+            "step": self.step,
+            "epoch": self.position.epoch,
+            "window": self.position.window,
+            "evaluated_at": self.evaluated_at,
+            "best_nats": self.best_nats,
+            "best_step": self.best_step,
+            "seconds": self.seconds,
+        }
+        path = self.run.save(Checkpoint(self.step, module_arrays(self.model.layer), trainer, progress))
+        self.run.prune(self.config.keep, self.best_step)
+        return path
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to the moment of a checkpoint; what was recorded after it is forgotten."""
+        progress = checkpoint.progress
+        restore_module(self.model.layer, checkpoint.model)
+        restore_optimiser(self.optimiser, checkpoint.trainer)
+        self.state = restore_state(checkpoint.trainer, self.device)
+        for name in self.random:
+            if RANDOM + name in checkpoint.trainer:
+                self.random[name] = torch.from_numpy(np.array(checkpoint.trainer[RANDOM + name]))
+        self.step = checkpoint.step
+        self.position = Position(progress["epoch"], progress["window"])
+        self.evaluated_at = progress["evaluated_at"]
+        self.best_nats, self.best_step = progress["best_nats"], progress["best_step"]
+        self.seconds_before, self.started = progress["seconds"], time.monotonic()
+        self.run.sweep()
+        self.run.cut_metrics(self.step)
+
+
+def fresh_randomness(seed: int, device: torch.device) -> dict[str, Tensor]:
+    """Generator states that follow from a seed."""
+    random = {"cpu": torch.Generator().manual_seed(seed).get_state()}
+    if device.type == "cuda":
+        random["cuda"] = torch.Generator(device).manual_seed(seed).get_state()
+    return random
+
+
+@contextmanager
+def own_randomness(random: dict[str, Tensor], device: torch.device) -> Iterator[None]:
+    """Let torch draw from ``random`` inside the block, which is moved on; torch's own states are put back after it."""
+    before = torch.get_rng_state()
+    cuda_before = torch.cuda.get_rng_state(device) if "cuda" in random else None
+    torch.set_rng_state(random["cpu"])
+    if cuda_before is not None:
+        torch.cuda.set_rng_state(random["cuda"], device)
+    try:
+        yield
+    finally:
+        random["cpu"] = torch.get_rng_state()
+        torch.set_rng_state(before)
+        if cuda_before is not None:
+            random["cuda"] = torch.cuda.get_rng_state(device)
+            torch.cuda.set_rng_state(cuda_before, device)

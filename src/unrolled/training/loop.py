@@ -1,0 +1,196 @@
+"""The training loop: truncated BPTT over parallel lanes, a generator whose caller's ``for`` is the callback.
+
+Shapes: a window is inputs (T, B) and targets (T, B) int64, logits (T, B, V).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+from torch.nn.utils import clip_grad_norm_
+
+from unrolled.checkpoint.tensors import module_arrays, restore_module
+from unrolled.data.corpora import Corpus
+from unrolled.errors import UnrolledError
+from unrolled.generation.tokens import generate
+from unrolled.training import schedule
+from unrolled.training.config import TrainConfig
+from unrolled.training.evaluation import Evaluation, evaluate_stepwise
+from unrolled.training.events import (
+    Accident,
+    Evaluated,
+    Evaluating,
+    Event,
+    Finished,
+    Sample,
+    Saved,
+    Started,
+    Step,
+)
+from unrolled.training.job import Job
+from unrolled.training.setup import begin, reopen
+
+Stop = Callable[[], bool]
+
+
+def _never() -> bool:
+    return False
+
+
+def train(config: TrainConfig | None = None, *, corpus: Corpus | None = None, stop: Stop = _never) -> Iterator[Event]:
+    """Train a new model and yield what happens; the last event is ``Finished``.
+
+    ``corpus`` takes the place of the configured text. Once ``stop()`` is true the run is saved, ``Saved`` with
+    ``interrupted`` is the last event, and ``resume`` goes on from there. Raises ConfigurationError, DataError,
+    EquationError or CheckpointError before the first event; after an ``Accident``, UnrolledError.
+    """
+    return _run(begin(config or TrainConfig(), corpus), stop)
+
+
+def resume(
+    run: Path | str, changes: Mapping[str, Any] | None = None, *, corpus: Corpus | None = None, stop: Stop = _never
+) -> Iterator[Event]:
+    """Go on with a run from its last checkpoint, as ``train`` does; the steps are those of a run without a break.
+
+    ``changes`` are options from here on: limits, learning rate, reports; not the model and not the text.
+    """
+    return _run(reopen(run, changes, corpus), stop)
+
+
+def _run(job: Job, stop: Stop) -> Iterator[Event]:
+    yield _started(job)
+    while True:
+        done = job.share >= 1
+        due = job.step > 0 and (done or job.step % job.config.evaluate_every == 0)
+        if due and job.evaluated_at != job.step:
+            yield from _evaluate(job, stop)
+        if stop():
+            yield Saved(job.step, str(job.save()), interrupted=True)
+            return
+        if done:
+            break
+        event = _update(job)
+        job.run.record(event.to_dict())
+        yield event
+        if isinstance(event, Accident):
+            raise UnrolledError(event.message)
+    yield from _finish(job, stop)
+
+
+def _started(job: Job) -> Started:
+    return Started(
+        job.step,
+        run=str(job.run.path),
+        recurrence=job.config.recurrence,
+        parameters=sum(p.numel() for p in job.model.layer.parameters()),
+        symbols=job.lanes.steps * job.lanes.batch,
+        vocabulary=len(job.model.vocabulary),
+        steps_per_epoch=len(job.lanes),
+        device=str(job.device),
+    )
+
+
+def _update(job: Job) -> Step | Accident:
+    """One window: loss, gradient, clipping, one step of Adam; nothing changes if the gradient is not finite."""
+    clock, layer, config = time.perf_counter(), job.model.layer, job.config
+    inputs, targets = (torch.from_numpy(ids).to(job.device) for ids in job.lanes.window(job.position.window))
+    share = job.share
+    rate = schedule.learning_rate(config, step=job.step, epoch=job.position.epoch, share=share)
+    for group in job.optimiser.param_groups:
+        group["lr"] = rate
+    layer.train()
+    job.optimiser.zero_grad()
+    with job.randomness():
+        logits, state = layer.logits(inputs, job.state)
+        loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        loss.backward()
+    norm = float(clip_grad_norm_(layer.parameters(), config.clip or math.inf))
+    if not (math.isfinite(loss.item()) and math.isfinite(norm)):
+        return _accident(job, loss.item(), norm)
+    job.optimiser.step()
+    job.step += 1
+    job.position = job.lanes.after(job.position)
+    # an epoch begins at the beginning of the text, where nothing was read yet
+    job.state = {name: tensor.detach() for name, tensor in state.items()} if job.position.window else None
+    return Step(
+        job.step,
+        epoch=job.epochs,
+        loss=loss.item(),
+        gradient_norm=norm,
+        learning_rate=rate,
+        symbols_per_second=targets.numel() / (time.perf_counter() - clock),
+        seconds=job.seconds,
+        share=job.share,
+    )
+
+
+def _accident(job: Job, loss: float, norm: float) -> Accident:
+    what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {norm}"
+    saved = job.run.steps()
+    remedy = f"go on from step {saved[-1]} with --resume {job.run.path} and" if saved else "start again with"
+    message = f"{what} at step {job.step + 1}, so training stopped; {remedy} a smaller --learning-rate or --clip"
+    return Accident(job.step, loss, norm, message)
+
+
+def _evaluate(job: Job, stop: Stop) -> Generator[Event, None, None]:
+    """Evaluate, keep the model if it is the best, write a sample, save; given up without a trace if asked to stop."""
+    evaluation = yield from _evaluation(job, job.config.evaluation_lanes, stop)
+    if evaluation is None:
+        return
+    best = job.best_nats is None or evaluation.nats < job.best_nats
+    if best:
+        job.best_nats, job.best_step = evaluation.nats, job.step
+        job.run.write_best(module_arrays(job.model.layer), {"step": job.step, **evaluation.to_dict()})
+    job.evaluated_at = job.step
+    evaluated = Evaluated(job.step, evaluation, best, job.seconds)
+    job.run.record(evaluated.to_dict())
+    yield evaluated
+    if job.config.sample_length:
+        sample = Sample(job.step, _sample(job))
+        job.run.record(sample.to_dict())
+        yield sample
+    yield Saved(job.step, str(job.save()))
+
+
+def _evaluation(job: Job, lanes: int, stop: Stop) -> Generator[Event, None, Evaluation | None]:
+    windows = evaluate_stepwise(job.model.layer, job.validation, job.model.vocabulary, lanes=lanes)
+    while not stop():
+        try:
+            yield Evaluating(job.step, next(windows))
+        except StopIteration as end:
+            evaluation: Evaluation = end.value
+            return evaluation
+    return None
+
+
+def _sample(job: Job) -> str:
+    config = job.config
+    tokens = generate(
+        job.model,
+        config.prime,
+        length=config.sample_length,
+        temperature=config.temperature,
+        seed=config.seed,
+        unknown="replace",  # a prompt that the text never held is no reason to end a run
+    )
+    return config.prime + "".join(token.text for token in tokens)
+
+
+def _finish(job: Job, stop: Stop) -> Generator[Event, None, None]:
+    """The best model, evaluated by the definition."""
+    arrays, about = job.run.read_best()
+    restore_module(job.model.layer, arrays)
+    seconds = job.seconds
+    evaluation = yield from _evaluation(job, 1, stop)
+    if evaluation is None:
+        yield Saved(job.step, str(job.run.checkpoints / str(job.step)), interrupted=True)
+        return
+    finished = Finished(job.step, str(job.run.path), evaluation, int(about["step"]), seconds)
+    job.run.record(finished.to_dict())
+    yield finished

@@ -1,0 +1,160 @@
+"""From a configuration to a job: the text, the vocabulary, the model, the optimiser, the run directory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unrolled.checkpoint.model import ModelDescription, TrainedModel
+from unrolled.checkpoint.run import RunDirectory
+from unrolled.data.corpora import Corpus, read_corpus
+from unrolled.data.lanes import Lanes
+from unrolled.data.vocabulary import Vocabulary
+from unrolled.equations import library
+from unrolled.errors import CheckpointError, ConfigurationError, DataError
+from unrolled.training.config import TrainConfig, flag, from_dict, resolve
+from unrolled.training.job import Job, fresh_randomness, own_randomness
+
+# What a resumed run cannot change: another value would make another model, or another text.
+MODEL = ("symbols", "limit", "recurrence", "layers", "hidden", "embedding", "dtype")
+FIXED = (*MODEL, "sequence_length", "batch", "seed", "run")
+LIMITS = ("epochs", "steps", "minutes")
+
+
+def begin(config: TrainConfig, corpus: Corpus | None = None) -> Job:
+    """A new run, with its directory; ``corpus`` in place of the configured text."""
+    device = _device(config)
+    system = library.load(config.recurrence)  # bad equations are reported before a text is read or fetched
+    corpus = corpus or read_configured(config)
+    vocabulary = Vocabulary.of(corpus.text, config.symbols)
+    description = ModelDescription(
+        recurrence=str(system),
+        vocabulary=len(vocabulary),
+        hidden=config.hidden,
+        layers=config.layers,
+        embedding=config.embedding,
+        dropout=config.dropout,
+        dtype=config.dtype,
+    )
+    config = dataclasses.replace(config, run=config.run or _free_name(corpus, config), text=_absolute(config.text))
+    assert config.run is not None  # set the line above
+    job = _assemble(config, RunDirectory(Path(config.run)), description, vocabulary, corpus, device)
+    job.run = RunDirectory.create(
+        config.run,
+        vocabulary=vocabulary.to_json(),
+        program={"programs": job.model.layer.programs()},
+        config=_document(config, description, corpus),
+    )
+    return job
+
+
+def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: Corpus | None = None) -> Job:
+    """A run as its last checkpoint left it, with the options in ``changes`` from here on."""
+    run = RunDirectory.open(path)
+    document = run.read("config")
+    try:
+        saved = from_dict(document["train"], str(run.path / "config.json"))
+        description = ModelDescription.from_json(document["model"])
+        fingerprint = document["corpus"]["sha256"]
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{run.path / 'config.json'} lacks what a run needs ({error})") from error
+    checkpoint = run.latest()
+    config = _changed(saved, changes or {}, str(path))
+    corpus = corpus or read_configured(config)
+    if corpus.sha256 != fingerprint:
+        raise DataError(
+            f"the text is not the one that {path} was trained on; give the same text beside --resume, or start anew"
+        )
+    description = dataclasses.replace(description, dropout=config.dropout)
+    vocabulary = Vocabulary.from_json(run.read("vocabulary"))
+    job = _assemble(config, run, description, vocabulary, corpus, _device(config))
+    job.restore(checkpoint)
+    run.write("config", _document(config, description, corpus))
+    return job
+
+
+def read_configured(config: TrainConfig) -> Corpus:
+    """The corpus that a configuration names."""
+    return read_corpus(config.text, config.data, raw=config.symbols == "bytes", limit=config.limit)
+
+
+def _assemble(
+    config: TrainConfig,
+    run: RunDirectory,
+    description: ModelDescription,
+    vocabulary: Vocabulary,
+    corpus: Corpus,
+    device: torch.device,
+) -> Job:
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    lanes = Lanes(vocabulary.encode(corpus.training), config.batch, config.sequence_length)
+    random = fresh_randomness(config.seed, device)
+    with own_randomness(random, device):
+        layer = description.build(device)
+    return Job(
+        config=config,
+        run=run,
+        model=TrainedModel(layer, vocabulary, run.path),
+        lanes=lanes,
+        validation=vocabulary.encode(corpus.validation),
+        # with weight decay 0 this is Adam
+        optimiser=torch.optim.AdamW(
+            layer.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        ),
+        device=device,
+        random=random,
+    )
+
+
+def _changed(saved: TrainConfig, changes: Mapping[str, Any], path: str) -> TrainConfig:
+    for name in FIXED:
+        if name in changes and changes[name] != getattr(saved, name):
+            raise ConfigurationError(
+                f"{flag(name)} cannot change in a run that goes on (it is {getattr(saved, name)!r} in {path}); "
+                "leave it out, or start a new run"
+            )
+    if any(name in changes for name in LIMITS):  # a new limit replaces the old ones of every kind
+        changes = {**dict.fromkeys(LIMITS), **changes}
+    config = resolve(changes, base=saved)
+    return dataclasses.replace(config, run=path, text=_absolute(config.text))
+
+
+def _document(config: TrainConfig, description: ModelDescription, corpus: Corpus) -> dict[str, Any]:
+    about = {
+        "name": corpus.name,
+        "sha256": corpus.sha256,
+        "training_characters": len(corpus.training),
+        "validation_characters": len(corpus.validation),
+    }
+    return {"train": config.to_dict(), "model": description.to_json(), "corpus": about}
+
+
+def _device(config: TrainConfig) -> torch.device:
+    name = config.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for the device
+        reason = str(error).splitlines()[0]
+        raise ConfigurationError(f"--device {config.device} cannot be used: {reason}; write --device cpu") from error
+    return device
+
+
+def _absolute(text: str | None) -> str | None:
+    """A path that also holds when the run goes on from another folder."""
+    return text if text in (None, "-") else str(Path(text).absolute())
+
+
+def _free_name(corpus: Corpus, config: TrainConfig) -> str:
+    cell = config.recurrence if config.recurrence in library.CELLS else "equations"
+    number = 1
+    while Path("runs", f"{corpus.name}-{cell}-{number}").exists():
+        number += 1
+    return str(Path("runs", f"{corpus.name}-{cell}-{number}"))
