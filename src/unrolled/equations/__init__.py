@@ -1,0 +1,6 @@
+"""The language of recurrences: text ⇄ System, pure data.
+
+``notation`` (LaTeX and Unicode to plain text) → ``syntax`` (text to nodes, by ``grammar.lark``) → ``elaboration``
+(roles, kinds, sizes) → ``system``. ``expression`` is the graph that everything else works on, ``operations`` its
+elementwise vocabulary, ``printing`` the way back to text, ``library`` the named cells, ``network`` stacks of Systems.
+"""

@@ -1,0 +1,97 @@
+"""Sizes as linear forms over unknown sizes (``h``, ``h + x``, ``20``), and their unification.
+
+Every sequence and every edge of a parameter has an unknown size; the equations make some of them equal, a
+concatenation makes one a sum. Unknowns are bound one by one; what stays free must be given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Size:
+    """``constant`` + Σ coefficient · unknown, the terms sorted by name."""
+
+    constant: int = 0
+    terms: tuple[tuple[str, int], ...] = ()
+
+    @staticmethod
+    def of(value: int | str) -> Size:
+        return Size(value) if isinstance(value, int) else Size(0, ((value, 1),))
+
+    def __add__(self, other: Size) -> Size:
+        return self._combine(other, 1)
+
+    def __sub__(self, other: Size) -> Size:
+        return self._combine(other, -1)
+
+    def _combine(self, other: Size, sign: int) -> Size:
+        total = dict(self.terms)
+        for name, coefficient in other.terms:
+            total[name] = total.get(name, 0) + sign * coefficient
+        terms = tuple(sorted((name, c) for name, c in total.items() if c))
+        return Size(self.constant + sign * other.constant, terms)
+
+    def times(self, factor: int) -> Size:
+        return Size(factor * self.constant, tuple((name, factor * c) for name, c in self.terms) if factor else ())
+
+    def __str__(self) -> str:
+        parts = [name if c == 1 else f"{c}·{name}" for name, c in self.terms]
+        return " + ".join(parts + ([str(self.constant)] if self.constant or not parts else []))
+
+
+class Contradiction(Exception):
+    """Two sizes that cannot be equal."""
+
+
+@dataclass
+class Unifier:
+    """Bindings of unknowns; ``preference`` orders them: of two equal unknowns the one that comes first stays free."""
+
+    preference: Mapping[str, int]
+    bindings: dict[str, Size] = field(default_factory=dict)
+    pending: list[Size] = field(default_factory=list)
+
+    def resolve(self, size: Size) -> Size:
+        """``size`` in terms of unknowns that are free."""
+        while any(name in self.bindings for name, _ in size.terms):
+            total = Size(size.constant)
+            for name, coefficient in size.terms:
+                total += self.bindings.get(name, Size.of(name)).times(coefficient)
+            size = total
+        return size
+
+    def unify(self, one: Size, other: Size) -> None:
+        """Make two sizes equal. Raises Contradiction where no positive sizes can."""
+        difference = self.resolve(one) - self.resolve(other)
+        if not difference.terms:
+            if difference.constant:
+                raise Contradiction
+            return
+        signs = {c > 0 for _, c in difference.terms}
+        if len(signs) == 1 and (difference.constant == 0 or (difference.constant > 0) in signs):
+            raise Contradiction  # a sum of positive sizes would be zero or negative
+        for name, coefficient in sorted(difference.terms, key=lambda term: -self.preference.get(term[0], 10**9)):
+            solution = (Size(0, ((name, coefficient),)) - difference).times(coefficient)
+            if abs(coefficient) == 1 and _may_be_positive(solution):
+                self.bindings[name] = solution
+                return self._retry()
+        if len(difference.terms) == 1:  # c·n + k = 0
+            ((name, coefficient),) = difference.terms
+            value, rest = divmod(-difference.constant, coefficient)
+            if rest or value < 1:
+                raise Contradiction
+            self.bindings[name] = Size(value)
+            return self._retry()
+        self.pending.append(difference)
+
+    def _retry(self) -> None:
+        waiting, self.pending = self.pending, []
+        for difference in waiting:
+            self.unify(difference, Size())
+
+
+def _may_be_positive(size: Size) -> bool:
+    return size.constant > 0 if not size.terms else size.constant >= 0 and all(c > 0 for _, c in size.terms)
