@@ -1,0 +1,1 @@
+"""Mathematics on expressions: sizes, evaluation in numpy, reverse mode."""
