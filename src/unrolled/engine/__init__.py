@@ -1,0 +1,1 @@
+"""Executing programs in torch."""

@@ -1,0 +1,49 @@
+"""A language model: a recurrence that reads symbols and gives the logits of the next one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from unrolled.equations.extension import with_readout
+from unrolled.equations.library import load
+from unrolled.equations.system import System
+from unrolled.errors import ConfigurationError
+from unrolled.nn.recurrent import Recurrent
+from unrolled.recurrence import Recurrence
+
+
+def language_model(
+    recurrence: Recurrence | System | str, vocabulary: int, hidden: int, num_layers: int = 1,
+    embedding: int | None = None, dropout: float = 0.0, dtype: torch.dtype | None = None, device: Any = None,
+) -> Recurrent:  # fmt: skip
+    """A ``Recurrent`` over ids: input and output are symbols, all other sizes that are free are ``hidden``.
+
+    Where the recurrence has no output it gets o = V h + c. Use ``model.logits(ids, state)``.
+
+    >>> model = language_model("gru", vocabulary=65, hidden=8)
+    >>> logits, state = model.logits(torch.zeros(10, 2, dtype=torch.int64))
+    >>> logits.shape
+    torch.Size([10, 2, 65])
+
+    Raises:
+        ConfigurationError: the recurrence does not have exactly one input and one output.
+    """
+    system = recurrence if isinstance(recurrence, System) else None
+    if system is None:
+        system = recurrence.system if isinstance(recurrence, Recurrence) else load(str(recurrence))
+    system = with_readout(system)
+    if len(system.inputs) != 1 or len(system.outputs) != 1:
+        raise ConfigurationError(
+            "A language model reads one sequence and predicts one; these equations have the inputs "
+            f"({', '.join(system.inputs)}) and the outputs ({', '.join(system.outputs)}). Mark the output with a line "
+            "such as 'y : output'."
+        )
+    (x,), (y,) = system.inputs, system.outputs
+    sizes = {x: vocabulary, y: vocabulary}
+    fixed = {term for name in sizes for term, _ in system.sizes[name].terms}
+    sizes |= {name: hidden for name in system.free_sizes if name not in fixed}
+    return Recurrent(
+        system, num_layers, dropout=dropout, embedding=embedding, sizes=sizes, dtype=dtype, device=device
+    )  # fmt: skip

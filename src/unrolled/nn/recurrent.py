@@ -1,0 +1,263 @@
+"""``Recurrent``: any recurrence as a torch module.
+
+Shapes. x (T, B, size) or ids (T, B); outputs (T, B, size); a state (B, size) with one layer and one direction, else
+(layers · directions, B, size) in torch's order (layer 0 forwards, layer 0 backwards, layer 1 forwards, …).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.engine import autograd, reference
+from unrolled.equations.library import load
+from unrolled.equations.network import Layer, Network, stack
+from unrolled.equations.system import System
+from unrolled.errors import ConfigurationError, DataError
+from unrolled.nn.sequences import Batch, Data, pack
+from unrolled.program.compile import compile_system
+from unrolled.program.instructions import Program
+from unrolled.recurrence import Recurrence
+
+State = dict[str, Tensor]
+
+
+class Recurrent(nn.Module):
+    """A recurrence as a layer; its parameters carry the names of the equations.
+
+    Args:
+        recurrence: a ``Recurrence``, a System, the name of a library cell, or equations.
+        num_layers: how many are stacked; what only reads the states belongs to the top.
+        bidirectional: whether a second recurrence runs backwards at each level.
+        dropout: probability with which a component that goes up, also into the read-out, is dropped in training.
+        upward: names of what goes up in a stack (by default the states that the read-out reads, else the last state).
+        embedding: size of an embedding of the input below the lowest layer (None: there is none).
+        sizes: sizes by name, for names that a keyword cannot be; ``**named`` are the same (x=65, h=512, y=65).
+        device, dtype: of the parameters.
+
+    With one layer and one direction the parameters are ``layer.U``; otherwise ``layer.U_l0``, ``layer.U_l1_reverse``, and those of
+    the read-out bare. They start uniform in ±1/√(size of the last state).
+
+    Raises:
+        EquationError: the text is no recurrence; SizeError: a size is missing or contradicts another.
+
+    >>> layer = Recurrent("h_t = tanh(U x_t + W h_{t-1}); y_t = softmax(V h_t)", x=3, h=4, y=2)
+    >>> y, state = layer(torch.zeros(7, 5, 3))
+    >>> y.shape, state["h"].shape, layer.U.shape
+    (torch.Size([7, 5, 2]), torch.Size([5, 4]), torch.Size([4, 3]))
+    """
+
+    def __init__(
+        self, recurrence: Recurrence | System | str, num_layers: int = 1, bidirectional: bool = False,
+        dropout: float = 0.0, *, upward: Iterable[str] | None = None, embedding: int | None = None,
+        sizes: Mapping[str, int] | None = None, device: Any = None, dtype: torch.dtype | None = None, **named: int,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if num_layers < 1 or not 0 <= dropout < 1:
+            raise ConfigurationError(
+                f"num_layers = {num_layers} must be at least 1, and dropout = {dropout} in [0, 1)."
+            )
+        self.system = _system(recurrence)
+        self.num_layers, self.bidirectional, self.dropout = num_layers, bidirectional, dropout
+        self.sizes: dict[str, int] = {**(sizes or {}), **named}
+        self.network: Network = stack(self.system, num_layers, bidirectional, upward, embedding is not None)
+        found = self.network.sizes(self.system, self.sizes, embedding)
+        self._names: list[tuple[str, ...]] = []  # the attribute of each parameter, part by part
+        self._programs: list[dict[tuple[bool, bool], Program]] = []  # (ids, logits) → program, part by part
+        parts = [(layer.system, layer.suffix) for layer in self.network.layers]
+        own = [sizes for level in found.levels for sizes in level]
+        if self.network.head is not None:
+            parts.append((self.network.head, ""))
+            own.append(found.head or {})
+        for number, ((system, suffix), each) in enumerate(zip(parts, own, strict=True)):
+            self._add(system, suffix, each, lowest=number < self.network.directions, device=device, dtype=dtype)
+        self.reset_parameters()
+
+    def _add(
+        self, system: System, suffix: str, sizes: Mapping[str, int], lowest: bool, device: Any, dtype: Any
+    ) -> None:
+        shapes = system.resolve(sizes)
+        names = tuple(name + suffix for name in system.parameters)
+        for name, attribute in zip(system.parameters, names, strict=True):
+            if hasattr(self, attribute):
+                raise ConfigurationError(
+                    f"A layer cannot have a parameter named {attribute!r}: torch modules use that name. "
+                    "Rename it in the equations."
+                )
+            self.register_parameter(attribute, nn.Parameter(torch.empty(shapes[name], device=device, dtype=dtype)))
+        self._names.append(names)
+        variants = [(ids, logits) for ids in ((False, True) if lowest else (False,)) for logits in (False, True)]
+        self._programs.append({
+            (ids, logits): compile_system(system, sizes, system.inputs if ids else (), logits)
+            for ids, logits in variants
+        })  # fmt: skip
+
+    def reset_parameters(self) -> None:
+        """Draw every parameter uniformly from ±1/√(size of the last state)."""
+        shapes = self.system.resolve(self.sizes)
+        name = (*self.system.outputs, *self.system.states)[-1]
+        bound = 1 / (shapes[name] or (1,))[0] ** 0.5
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def forward(
+        self, x: Data | Mapping[str, Data], state: Mapping[str, Tensor] | None = None,
+        lengths: Tensor | Sequence[int] | None = None,
+    ) -> tuple[Any, State]:  # fmt: skip
+        """What the equations say: the outputs, and the state that goes in again to continue.
+
+        Args:
+            x: (T, B, size), int64 ids (T, B), (T, size) or (T,) for one sequence, a PackedSequence, a list of tensors, or a
+                dict of these by input name.
+            state: a dict by state name as returned; what is missing starts as the equations say, else from zero.
+            lengths: of each sequence, 0 to T; what lies beyond is not looked at, and its output is zero.
+
+        Returns:
+            outputs in the form of x (a dict by name where several are declared), and the state after each last step.
+
+        Raises:
+            DataError: the shapes do not fit.
+        """
+        return self._run(x, state, lengths, logits=False)
+
+    def logits(
+        self, x: Data | Mapping[str, Data], state: Mapping[str, Tensor] | None = None,
+        lengths: Tensor | Sequence[int] | None = None,
+    ) -> tuple[Any, State]:  # fmt: skip
+        """As ``forward``, but an output that is a softmax is its argument: what a cross-entropy loss takes."""
+        return self._run(x, state, lengths, logits=True)
+
+    def _run(self, x: Any, state: Mapping[str, Tensor] | None, lengths: Any, logits: bool) -> tuple[Any, State]:
+        batch = pack(x, lengths, self.network.layers[0].system.inputs)
+        known = {name for layer in self.network.layers for name in layer.system.states}
+        if state is not None and not set(state) <= known:
+            raise DataError(f"The states are {', '.join(sorted(known))}; the state given has {', '.join(state)}.")
+        given = {name: batch.state_in(value) for name, value in (state or {}).items()}
+        final: list[dict[str, Tensor]] = []
+        sequences = dict(batch.data)
+        results: dict[str, Tensor] = {}
+        number = 0
+        for depth, level in enumerate(self.network.levels):
+            if depth:
+                sequences = {level[0].reads: torch.cat(list(results.values()), -1)}
+                sequences = {name: self._drop(value) for name, value in sequences.items()}
+            found = []
+            for layer in level:
+                outputs, last = self._layer(number, layer, sequences, batch, given, logits)
+                found.append(outputs)
+                final.append(last)
+                number += 1
+            results = {name: torch.cat([each[name] for each in found], -1) for name in found[0]}
+        if self.network.head is not None:
+            results = self._head(results, batch, logits)
+        outputs = {name: batch.give_back(value) for name, value in results.items()}
+        chosen = outputs if len(outputs) != 1 else next(iter(outputs.values()))
+        return chosen, {name: batch.state_out(value) for name, value in self._joined(final).items()}
+
+    def _layer(
+        self, number: int, layer: Layer, sequences: Mapping[str, Tensor], batch: Batch, given: State, logits: bool
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        system = layer.system
+        inputs = [sequences[name] for name in system.inputs]
+        program = self._program(number, system, inputs, logits)
+        parameters = [getattr(self, name) for name in self._names[number]]
+        backward = layer.direction == "backward"
+        if backward:
+            inputs = [_reverse(tensor, batch) for tensor in inputs]
+        like = next((t for t in (*parameters, *inputs) if t.is_floating_point()), torch.empty(0))
+        initial = reference.initial_states(program, parameters, batch.batch, like)
+        for i, name in enumerate(system.states):
+            if name in given:
+                initial[i] = self._given_state(given[name], number, initial[i], name)
+        outputs, final = autograd.run(program, inputs, initial, parameters, batch.batch_sizes)
+        if backward:
+            outputs = tuple(_reverse(tensor, batch) for tensor in outputs)
+        names = system.outputs
+        return dict(zip(names, outputs, strict=True)), dict(zip(system.states, final, strict=True))
+
+    def _program(self, number: int, system: System, inputs: Sequence[Tensor], logits: bool) -> Program:
+        ids = bool(inputs) and all(tensor.dtype == torch.int64 for tensor in inputs)
+        program = self._programs[number][ids, logits]
+        for name, tensor, value in zip(system.inputs, inputs, program.inputs, strict=True):
+            (size,) = program.shapes[value]
+            if not ids and (tensor.dim() != 2 or tensor.shape[1] != size):
+                raise DataError(
+                    f"The input {name} has size {tensor.shape[-1] if tensor.dim() > 1 else 'none'}, the layer expects {size}: "
+                    f"(T, B, {size}), or int64 ids below {size}."
+                )
+        return program
+
+    def _given_state(self, value: Tensor, number: int, like: Tensor, name: str) -> Tensor:
+        if len(self.network.layers) > 1:
+            if value.dim() != 3 or value.shape[0] != len(self.network.layers):
+                raise DataError(
+                    f"The state {name} has the shape {tuple(value.shape)}; with {len(self.network.layers)} layers and "
+                    f"directions it is ({len(self.network.layers)}, B, {like.shape[1]})."
+                )
+            value = value[number]
+        if value.shape != like.shape:
+            raise DataError(
+                f"The state {name} has the shape {tuple(value.shape)}, the layer expects {tuple(like.shape)}."
+            )
+        return value
+
+    def _head(self, sequences: Mapping[str, Tensor], batch: Batch, logits: bool) -> dict[str, Tensor]:
+        head = self.network.head
+        assert head is not None
+        inputs = [self._drop(sequences[name]) for name in head.inputs]
+        program = self._programs[-1][False, logits]
+        parameters = [getattr(self, name) for name in self._names[-1]]
+        outputs, _ = autograd.run(program, inputs, (), parameters, batch.batch_sizes)
+        return dict(zip(head.outputs, outputs, strict=True))
+
+    def _drop(self, value: Tensor) -> Tensor:
+        return nn.functional.dropout(value, self.dropout, self.training) if self.dropout else value
+
+    def _joined(self, final: list[dict[str, Tensor]]) -> State:
+        if len(final) == 1:
+            return final[0]
+        return {name: torch.stack([each[name] for each in final]) for name in final[0]}
+
+    def programs(self) -> dict[str, Any]:
+        """The compiled programs as JSON data: per layer and for the head, with the names of their parameters."""
+        systems = [layer.system for layer in self.network.layers]
+        systems += [self.network.head] if self.network.head is not None else []
+        ids = (True, True) in self._programs[0]
+        return {
+            "directions": self.network.directions,
+            "head": self.network.head is not None,
+            "parts": [
+                {
+                    "program": programs[ids and number < self.network.directions, True].to_dict(),
+                    "inputs": system.inputs,
+                    "states": system.states,
+                    "outputs": system.outputs,
+                    "parameters": names,
+                }
+                for number, (system, names, programs) in enumerate(
+                    zip(systems, self._names, self._programs, strict=True)
+                )
+            ],
+        }
+
+    def extra_repr(self) -> str:
+        """The equations and the sizes."""
+        sizes = ", ".join(f"{name}={size}" for name, size in self.sizes.items())
+        return f"{'; '.join(str(self.system).splitlines())}\n{sizes}, num_layers={self.num_layers}"
+
+
+def _reverse(rows: Tensor, batch: Batch) -> Tensor:
+    """Packed rows with every sequence running backwards."""
+    index = batch.reversed_rows()
+    if index is None:
+        return rows.reshape(batch.steps, batch.batch, *rows.shape[1:]).flip(0).reshape(rows.shape)
+    return rows.index_select(0, index.to(rows.device))
+
+
+def _system(recurrence: Recurrence | System | str) -> System:
+    if isinstance(recurrence, str):
+        return load(recurrence)
+    return recurrence.system if isinstance(recurrence, Recurrence) else recurrence
