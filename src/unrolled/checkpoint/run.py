@@ -106,7 +106,7 @@ class RunDirectory:
         """The newest checkpoint; if it is damaged the refusal says how to go on from the one before."""
         steps = self.steps()
         if not steps:
-            raise CheckpointError(f"{self.path} has no checkpoint yet: it ended before the first; start it anew")
+            raise CheckpointError(f"{self.path} has no checkpoint yet: it ended before the first; go on with --resume")
         try:
             return self.checkpoint(steps[-1])
         except CheckpointError as error:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
 from cyclopts import App
 
+from unrolled import __version__
 from unrolled.errors import ConfigurationError, EquationError, UnrolledError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -31,7 +31,7 @@ def application() -> App:
     app = App(
         name="unrolled",
         help="Recurrent networks from their equations.",
-        version=lambda: version("unrolled"),
+        version=__version__,
         result_action="return_value",
     )
     app.command("unrolled.cli.train:train", help=TRAIN)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -17,7 +18,7 @@ from unrolled.errors import ConfigurationError
 from unrolled.training.config import read_toml, resolve
 
 if TYPE_CHECKING:
-    from unrolled.training.events import Event
+    from unrolled.training import events as happenings
 
 
 def train(
@@ -65,13 +66,15 @@ def train(
     start = _starter(options, preset=preset, config=config, resume=resume)
     from unrolled.cli.display import display
 
-    with interruption() as stop, display(json=json, quiet=quiet) as show:
-        return _follow(start(stop), show)
+    stop = Event()
+    events = start(stop.is_set)  # Ctrl-C during the preparations ends them at once: there is nothing to save yet
+    with interruption(stop), display(json=json, quiet=quiet) as show:
+        return _follow(events, show)
 
 
 def _starter(
     options: dict[str, Any], *, preset: str | None, config: Path | None, resume: Path | None
-) -> Callable[[Callable[[], bool]], Iterable[Event]]:
+) -> Callable[[Callable[[], bool]], Iterable[happenings.Event]]:
     """What begins or resumes the run; a wrong option is reported before torch is loaded."""
     if resume is None:
         resolved = resolve(options, file=config, preset=preset)
@@ -97,7 +100,7 @@ def _symbols(as_bytes: bool, as_words: bool, options: dict[str, Any]) -> str:
     return wanted
 
 
-def _follow(events: Iterable[Event], show: Callable[[Event], None]) -> int:
+def _follow(events: Iterable[happenings.Event], show: Callable[[happenings.Event], None]) -> int:
     for event in events:
         show(event)
         if getattr(event, "interrupted", False):
@@ -106,19 +109,17 @@ def _follow(events: Iterable[Event], show: Callable[[Event], None]) -> int:
 
 
 @contextmanager
-def interruption() -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C makes the yielded function true, so that training saves; the second stops at once."""
-    asked = False
+def interruption(stop: Event) -> Iterator[None]:
+    """Inside the block the first Ctrl-C sets ``stop``, so that training saves; the second stops at once."""
 
     def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
+        if stop.is_set():
             raise KeyboardInterrupt
-        asked = True
+        stop.set()
         print("\nsaving; Ctrl-C again stops at once without", file=sys.stderr)
 
     before = signal.signal(signal.SIGINT, ask)
     try:
-        yield lambda: asked
+        yield
     finally:
         signal.signal(signal.SIGINT, before)

@@ -95,7 +95,7 @@ class Job:
         return path
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go back to the moment of a checkpoint; what was recorded after it is forgotten."""
+        """Go back to the moment of a checkpoint."""
         progress = checkpoint.progress
         restore_module(self.model.layer, checkpoint.model)
         restore_optimiser(self.optimiser, checkpoint.trainer)
@@ -108,8 +108,6 @@ class Job:
         self.evaluated_at = progress["evaluated_at"]
         self.best_nats, self.best_step = progress["best_nats"], progress["best_step"]
         self.seconds_before, self.started = progress["seconds"], time.monotonic()
-        self.run.sweep()
-        self.run.cut_metrics(self.step)
 
 
 def fresh_randomness(seed: int, device: torch.device) -> dict[str, Tensor]:

@@ -62,7 +62,7 @@ def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: C
         fingerprint = document["corpus"]["sha256"]
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{run.path / 'config.json'} lacks what a run needs ({error})") from error
-    checkpoint = run.latest()
+    checkpoint = run.latest() if run.steps() else None  # None: killed before the first, so that it begins again
     config = _changed(saved, changes or {}, str(path))
     corpus = corpus or read_configured(config)
     if corpus.sha256 != fingerprint:
@@ -72,7 +72,10 @@ def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: C
     description = dataclasses.replace(description, dropout=config.dropout)
     vocabulary = Vocabulary.from_json(run.read("vocabulary"))
     job = _assemble(config, run, description, vocabulary, corpus, _device(config))
-    job.restore(checkpoint)
+    run.sweep()
+    run.cut_metrics(checkpoint.step if checkpoint else 0)
+    if checkpoint:
+        job.restore(checkpoint)
     run.write("config", _document(config, description, corpus))
     return job
 

@@ -1,0 +1,78 @@
+"""The flags of ``unrolled train`` are a promise to scripts: a change here is a change for users."""
+
+import pytest
+
+from unrolled.cli import application
+from unrolled.cli.flags import TrainFlags, given
+from unrolled.training.config import TrainConfig
+
+FLAGS = [
+    "--batch",
+    "--bytes",
+    "--clip",
+    "--config",
+    "--data",
+    "--debug",
+    "--decay",
+    "--decay-after",
+    "--device",
+    "--dropout",
+    "--dtype",
+    "--embedding",
+    "--epochs",
+    "--evaluate-every",
+    "--evaluation-lanes",
+    "--hidden",
+    "--json",
+    "--keep",
+    "--layers",
+    "--learning-rate",
+    "--limit",
+    "--minutes",
+    "--preset",
+    "--prime",
+    "--quiet",
+    "--recurrence",
+    "--resume",
+    "--run",
+    "--sample-length",
+    "--schedule",
+    "--seed",
+    "--sequence-length",
+    "--steps",
+    "--symbols",
+    "--temperature",
+    "--threads",
+    "--warm-up",
+    "--weight-decay",
+    "--words",
+]
+
+
+def flags_of(command):
+    arguments = application()[command].assemble_argument_collection()
+    return sorted(name for argument in arguments for name in argument.names if name.startswith("--"))
+
+
+def test_the_flags_of_train():
+    assert flags_of("train") == FLAGS
+
+
+def test_the_flags_of_sample_and_eval():
+    assert flags_of("eval") == ["--debug", "--device", "--json", "--quiet", "--share", "--unknown"]
+    common = ["--debug", "--device", "--json", "--length", "--prime", "--quiet", "--seed", "--stream"]
+    assert flags_of("sample") == sorted([*common, "--temperature", "--top-k", "--top-p", "--unknown"])
+
+
+def test_only_what_is_given_counts():
+    assert given(None) == {}
+    assert given(TrainFlags()) == {}
+    assert given(TrainFlags(layers=3, prime="")) == {"layers": 3, "prime": ""}
+
+
+@pytest.mark.parametrize("option", ["recurrence", "learning_rate", "sequence_length", "schedule"])
+def test_the_help_names_the_default(option, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    application()(["train", "--help"])
+    line = next(x for x in capsys.readouterr().out.splitlines() if "--" + option.replace("_", "-") + " " in x)
+    assert f"[default: {getattr(TrainConfig(), option)}]" in line
