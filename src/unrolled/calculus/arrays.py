@@ -15,7 +15,7 @@ tanh, exp, log, sin, cos, sqrt = np.tanh, np.exp, np.log, np.sin, np.cos, np.sqr
 def sigmoid(a: Array) -> Array:
     a = np.asarray(a)
     e = np.exp(np.where(a.real < 0, a, -a))  # never overflows
-    return np.where(a.real < 0, e, 1) / (1 + e)
+    return np.asarray(np.where(a.real < 0, e, 1) / (1 + e))
 
 
 def softplus(a: Array) -> Array:
@@ -32,7 +32,8 @@ def abs(a: Array) -> Array:
 
 
 def pow(a: Array, exponent: float) -> Array:
-    return np.asarray(a) ** (int(exponent) if exponent == int(exponent) and exponent >= 0 else exponent)
+    whole = exponent == int(exponent) and exponent >= 0
+    return np.asarray(np.asarray(a) ** (int(exponent) if whole else exponent))
 
 
 def maximum(a: Array, b: Array) -> Array:
@@ -48,7 +49,7 @@ def clip(a: Array, low: float, high: float) -> Array:
 
 
 def sign(a: Array) -> Array:
-    return np.sign(np.asarray(a).real)
+    return np.asarray(np.sign(np.asarray(a).real))
 
 
 def positive(a: Array) -> Array:
@@ -58,10 +59,10 @@ def positive(a: Array) -> Array:
 
 def heaviside(a: Array) -> Array:
     """1 above 0, ½ at 0, 0 below."""
-    return 0.5 * (np.sign(np.asarray(a).real) + 1)
+    return np.asarray(0.5 * (np.sign(np.asarray(a).real) + 1))
 
 
 def within(a: Array, low: float, high: float) -> Array:
     """1 from ``low`` to ``high``, both included, else 0."""
     real = np.asarray(a).real
-    return ((real >= low) & (real <= high)).astype(float)
+    return np.asarray((real >= low) & (real <= high), float)

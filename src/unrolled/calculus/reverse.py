@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from unrolled.calculus.shapes import Shape, shape
 from unrolled.equations.expression import Expression, number, walk
@@ -157,7 +158,7 @@ def slice_of(vector: Expression, low: int, high: int) -> Expression:
 
 def _disjoint(pieces: Collection[Piece]) -> bool:
     ordered = sorted(pieces)
-    return all(one[1] <= other[0] for one, other in zip(ordered, ordered[1:], strict=False))
+    return all(one[1] <= other[0] for one, other in pairwise(ordered))
 
 
 def _fill(pieces: Mapping[Piece, Expression], size: int) -> Expression:

@@ -46,4 +46,4 @@ def _both(a: Tensor | float, b: Tensor | float) -> tuple[Tensor, Tensor]:
     like = a if isinstance(a, Tensor) else b
     assert isinstance(like, Tensor)
     one, other = (x if isinstance(x, Tensor) else torch.full_like(like, x) for x in (a, b))
-    return torch.broadcast_tensors(one, other)  # type: ignore[return-value]  # two in, two out
+    return torch.broadcast_tensors(one, other)

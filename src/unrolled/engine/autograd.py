@@ -1,7 +1,7 @@
 """How torch differentiates a program: the adjoint where it serves, the reference where it does not.
 
-Eager first-order gradients run the adjoint program inside an ``autograd.Function``. For what the adjoint has no rule for
-(forward mode, ``torch.func`` transforms, a second derivative) the reference itself is differentiated by torch.
+Eager first-order gradients run the adjoint program inside an ``autograd.Function``. For what the adjoint has no rule
+for (forward mode, ``torch.func`` transforms, a second derivative) the reference itself is differentiated by torch.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ class _Run(torch.autograd.Function):
         ctx: Any, program: Program, adjoint: Adjoint, batch_sizes: tuple[int, ...], n_inputs: int, n_initial: int,
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:  # fmt: skip
-        parts = _split(tensors, n_inputs, n_initial)
-        result = reference.forward(program, *parts, batch_sizes, adjoint.saved)
+        inputs, initial, parameters = _split(tensors, n_inputs, n_initial)
+        result = reference.forward(program, inputs, initial, parameters, batch_sizes, adjoint.saved)
         ctx.program, ctx.adjoint, ctx.batch_sizes, ctx.counts = program, adjoint, batch_sizes, (n_inputs, n_initial)
         ctx.save_for_backward(*tensors, *result.saved)
         return _distinct((*result.outputs, *result.final), tensors, result.saved)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:  # type: ignore[override]  # torch's is untyped
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         saved = ctx.saved_tensors
         count = len(saved) - len(ctx.adjoint.saved)
         tensors, step_values = saved[:count], saved[count:]
@@ -85,7 +85,8 @@ def _split(tensors: Sequence[Tensor], n_inputs: int, n_initial: int) -> tuple[Se
 
 def _differentiable(ctx: Any, tensors: Sequence[Tensor], gradients: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
     """The gradients as functions of tensors and gradients, by differentiating the reference."""
-    result = reference.forward(ctx.program, *_split(tensors, *ctx.counts), ctx.batch_sizes)
+    inputs, initial, parameters = _split(tensors, *ctx.counts)
+    result = reference.forward(ctx.program, inputs, initial, parameters, ctx.batch_sizes)
     wanted = [tensor for tensor in tensors if tensor.requires_grad]
     results = [(r, g) for r, g in zip((*result.outputs, *result.final), gradients, strict=True) if r.requires_grad]
     found = torch.autograd.grad(

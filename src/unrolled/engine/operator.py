@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,11 +69,11 @@ def _run_backward(
     found = reference.backward(
         plan, adjoint, inputs, parameters, saved, gradients[:n], gradients[n:], batch_sizes
     )  # fmt: skip
-    sources = (inputs, gradients[n:], parameters)
+    sources = (*inputs, *gradients[n:], *parameters)
+    flat = [gradient for group in found for gradient in group]
     return [
-        (torch.zeros_like(source) if gradient is None else gradient.clone())
-        for group, likes in zip(found, sources, strict=True)
-        for gradient, source in zip(group, likes, strict=True)
+        torch.zeros_like(source) if gradient is None else gradient.clone()
+        for gradient, source in zip(flat, sources, strict=True)
         if source.is_floating_point()
     ]
 
@@ -91,15 +92,15 @@ def _(
     ]
 
 
-def _keep(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: list[Tensor]) -> None:  # type: ignore[type-arg]  # torch passes the operator's arguments as they are
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
     program, sequences, initial, parameters, batch_sizes = inputs
     plan, _ = _deserialised(program)
     results = len(plan.outputs) + len(plan.previous)
     ctx.save_for_backward(*sequences, *parameters, *output[results:])
-    ctx.program, ctx.batch_sizes, ctx.counts = program, batch_sizes, (len(sequences), len(initial), len(parameters))  # type: ignore[attr-defined]  # a context takes any attribute
+    ctx.program, ctx.batch_sizes, ctx.counts = program, batch_sizes, (len(sequences), len(initial), len(parameters))
 
 
-def _backward(ctx, gradients):  # type: ignore[no-untyped-def]  # torch calls it with its own context
+def _backward(ctx: Any, gradients: list[Tensor]) -> tuple[Any, ...]:
     n_inputs, n_initial, n_parameters = ctx.counts
     tensors = ctx.saved_tensors
     sequences, parameters = tensors[:n_inputs], tensors[n_inputs : n_inputs + n_parameters]
@@ -114,7 +115,7 @@ def _backward(ctx, gradients):  # type: ignore[no-untyped-def]  # torch calls it
             list(saved),
             [g.contiguous() for g in gradients[:results]],
             ctx.batch_sizes,
-        )  # fmt: skip
+        )
     )
     by_input = [next(found) if t.is_floating_point() else None for t in sequences]
     return None, by_input, [next(found) for _ in range(n_initial)], [next(found) for _ in parameters], None

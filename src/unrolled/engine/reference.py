@@ -28,7 +28,7 @@ Run = Callable[[Values, int | None], None]
 
 @dataclass(frozen=True)
 class Forward:
-    """What a forward run leaves: the outputs (N, n), the final states (B, n), and the step values that were asked for."""
+    """What a forward run leaves: outputs (N, n), final states (B, n), and the step values that were asked for."""
 
     outputs: tuple[Tensor, ...]
     final: tuple[Tensor, ...]
@@ -54,7 +54,7 @@ def forward(
 
 
 def initial_states(program: Program, parameters: Sequence[Tensor], batch: int, like: Tensor) -> list[Tensor]:
-    """The states (B, n) from which the program starts unless it is told otherwise, in the dtype and device of ``like``."""
+    """The states (B, n) from which the program starts unless told otherwise, in the dtype and device of ``like``."""
     values = bind(program, (), (like,), parameters)
     states = []
     for value, first in zip(program.previous, program.initial, strict=True):
@@ -113,7 +113,7 @@ def backward(
     program: Program, adjoint: Adjoint, inputs: Sequence[Tensor], parameters: Sequence[Tensor],
     saved: Sequence[Tensor], outputs: Sequence[Tensor], final: Sequence[Tensor], batch_sizes: Sequence[int],
 ) -> tuple[list[Tensor | None], list[Tensor], list[Tensor | None]]:  # fmt: skip
-    """Gradients of inputs (N, n), first states (B, n) and parameters, from those of ``outputs`` and ``final`` states."""
+    """Gradients of inputs (N, n), first states (B, n) and parameters, from those of outputs and final states."""
     values = bind(program, inputs, final, parameters)
     rows = sum(batch_sizes)
     _lists(program)[0](values, None)

@@ -111,7 +111,7 @@ def _compose(
 
 def _taken(recurrence: System) -> set[str]:
     names = {*recurrence.sequences, *recurrence.parameters, *(name for name, _ in recurrence.constants)}
-    return names | {size for size in recurrence.free_sizes}
+    return names | set(recurrence.free_sizes)
 
 
 def _free(letters: str, taken: set[str]) -> str:

@@ -30,8 +30,9 @@ class Layer:
         """The input that a level above the first reads."""
         if len(self.system.inputs) != 1:
             raise EquationError(
-                f"A stacked layer reads one input, the layer below, but these equations have {len(self.system.inputs)}: "
-                f"{', '.join(self.system.inputs) or 'none'}. Use one layer, or concatenate the inputs."
+                "A stacked layer reads one input, the layer below, but these equations have "
+                f"{len(self.system.inputs)}: {', '.join(self.system.inputs) or 'none'}. "
+                "Use one layer, or concatenate the inputs."
             )
         return self.system.inputs[0]
 
@@ -98,8 +99,9 @@ def stack(
 ) -> Network:  # fmt: skip
     """The Network of ``num_layers`` levels of ``system``.
 
-    What only reads the states is the read-out and belongs to the top; ``upward`` names what goes up (by default the states
-    that the read-out reads, else the last state). With ``embedding`` the lowest level reads an embedding of its input.
+    What only reads the states is the read-out and belongs to the top; ``upward`` names what goes up (by default the
+    states that the read-out reads, else the last state). With ``embedding`` the lowest level reads an embedding of
+    its input.
 
     Raises:
         EquationError: the equations cannot be stacked or reversed as asked; the message says why.

@@ -29,26 +29,14 @@ _CHARACTERS = {
     "ᵀ": TRANSPOSE, "&": " ",
 }  # fmt: skip
 _COMMANDS = {
-    "odot": "⊙", "circ": "⊙", "cdot": "·", "times": "×", "ast": "*", "top": TRANSPOSE, "intercal": TRANSPOSE, "left": "",
-    "right": "", "bigl": "", "bigr": "", "big": "", "Big": "", "quad": " ", "qquad": " ", "colon": ":", "ln": "log",
-    "dfrac": "\\frac", "tfrac": "\\frac", "lbrack": "[", "rbrack": "]", "displaystyle": "", "limits": "",
+    "odot": "⊙", "circ": "⊙", "cdot": "·", "times": "×", "ast": "*", "top": TRANSPOSE, "intercal": TRANSPOSE,
+    "left": "", "right": "", "bigl": "", "bigr": "", "big": "", "Big": "", "quad": " ", "qquad": " ",
+    "colon": ":", "ln": "log", "dfrac": "\\frac", "tfrac": "\\frac", "lbrack": "[", "rbrack": "]", "displaystyle": "", "limits": "",
 }  # fmt: skip
-_WRAPPERS = frozenset(
-    [
-        "mathbf",
-        "mathrm",
-        "mathit",
-        "mathsf",
-        "boldsymbol",
-        "bm",
-        "text",
-        "textrm",
-        "textbf",
-        "textit",
-        "operatorname",
-        "vec",
-    ]
-)
+_WRAPPERS = {
+    "mathbf", "mathrm", "mathit", "mathsf", "boldsymbol", "bm", "text", "textrm", "textbf", "textit", "operatorname",
+    "vec",
+}  # fmt: skip
 _PIECES = re.compile(
     r"\\(?P<command>[A-Za-z]+\*?)|(?P<newline>\\\\(?:\[[^\]\n]*\])?)|\\(?P<space>[,;:!> ])|\\(?P<escaped>[{}_&%#])"
     r"|(?P<sub>[₀-₉₊₋ₐₑₕ-ₜᵢᵣᵤᵥⱼₓ]+)|(?P<sup>[⁰¹²³⁴-⁹⁻⁽⁾ᵗ]+)|(?P<comment>#[^\n]*)|(?P<other>.)",

@@ -42,7 +42,7 @@ class Size:
         return " + ".join(parts + ([str(self.constant)] if self.constant or not parts else []))
 
 
-class Contradiction(Exception):
+class ContradictionError(Exception):
     """Two sizes that cannot be equal."""
 
 
@@ -64,15 +64,15 @@ class Unifier:
         return size
 
     def unify(self, one: Size, other: Size) -> None:
-        """Make two sizes equal. Raises Contradiction where no positive sizes can."""
+        """Make two sizes equal. Raises ContradictionError where no positive sizes can."""
         difference = self.resolve(one) - self.resolve(other)
         if not difference.terms:
             if difference.constant:
-                raise Contradiction
+                raise ContradictionError
             return
         signs = {c > 0 for _, c in difference.terms}
         if len(signs) == 1 and (difference.constant == 0 or (difference.constant > 0) in signs):
-            raise Contradiction  # a sum of positive sizes would be zero or negative
+            raise ContradictionError  # a sum of positive sizes would be zero or negative
         for name, coefficient in sorted(difference.terms, key=lambda term: -self.preference.get(term[0], 10**9)):
             solution = (Size(0, ((name, coefficient),)) - difference).times(coefficient)
             if abs(coefficient) == 1 and _may_be_positive(solution):
@@ -82,7 +82,7 @@ class Unifier:
             ((name, coefficient),) = difference.terms
             value, rest = divmod(-difference.constant, coefficient)
             if rest or value < 1:
-                raise Contradiction
+                raise ContradictionError
             self.bindings[name] = Size(value)
             return self._retry()
         self.pending.append(difference)

@@ -56,7 +56,7 @@ class Declaration:
     shape: tuple[int | str, ...]
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """A complaint raised inside the parser, where only token positions are known."""
 
     def __init__(self, message: str, start: int, end: int):
@@ -128,10 +128,10 @@ def _parser(words: tuple[str, ...], start: str = "start") -> Lark:
 def _statement(parser: Lark, text: Plain, start: int, end: int) -> Any:
     try:
         return parser.parse(TextSlice(text.text, start, end))  # positions stay those of the whole text
-    except _Refused as complaint:
+    except _RefusedError as complaint:
         raise text.error(complaint.message, complaint.start, complaint.end) from None
     except VisitError as error:
-        if isinstance(error.orig_exc, _Refused):
+        if isinstance(error.orig_exc, _RefusedError):
             raise text.error(error.orig_exc.message, error.orig_exc.start, error.orig_exc.end) from None
         raise
     except UnexpectedEOF:
@@ -142,7 +142,7 @@ def _statement(parser: Lark, text: Plain, start: int, end: int) -> Any:
         token = error.token
         raise text.error(_unexpected(str(token), text, start, end), token.start_pos, token.end_pos) from None
     except UnexpectedCharacters as error:
-        at = error.pos_in_stream
+        at = error.pos_in_stream or 0
         raise text.error(_unexpected(text.text[at], text, start, end), at) from None
 
 
@@ -194,7 +194,9 @@ class _Build(Transformer[Token, Any]):
         if token.type == "NAME":
             return str(token)
         if not token.isdigit() or int(token) < 1:
-            raise _Refused("A size is a positive whole number: A : 20×20.", token.start_pos or 0, token.end_pos or 0)
+            raise _RefusedError(
+                "A size is a positive whole number: A : 20×20.", token.start_pos or 0, token.end_pos or 0
+            )
         return int(token)
 
     def number(self, children: list[Token]) -> Node:
@@ -206,7 +208,7 @@ class _Build(Transformer[Token, Any]):
         try:
             return _leaf("name", read_name(str(token)), token)
         except ValueError:
-            raise _Refused(
+            raise _RefusedError(
                 "A subscript is letters and digits, a time, or both with a comma: W_ih, h_{t-1}, h_{f,t}.",
                 token.start_pos or 0, token.end_pos or 0,
             ) from None  # fmt: skip
@@ -252,7 +254,7 @@ class _Build(Transformer[Token, Any]):
         token = children[0]
         close = difflib.get_close_matches(str(token).lower(), FUNCTIONS, 1, 0.5)
         hint = f"did you mean {close[0]}?" if close else f"the functions are {', '.join(FUNCTIONS)}."
-        raise _Refused(
+        raise _RefusedError(
             f"There is no function {token}: {hint} (For a matrix before a bracket put a blank between the letters: "
             f"{' '.join(token)} (…); a word becomes one name with names=[…] or a line '{token} : name'.)",
             token.start_pos, token.end_pos,
@@ -262,7 +264,7 @@ class _Build(Transformer[Token, Any]):
 def _finite(token: Token) -> float:
     value = float(token)
     if value == float("inf"):
-        raise _Refused("This number is too large for a double.", token.start_pos or 0, token.end_pos or 0)
+        raise _RefusedError("This number is too large for a double.", token.start_pos or 0, token.end_pos or 0)
     return value
 
 
@@ -275,7 +277,7 @@ def _node(kind: str, args: list[Node], value: Any = None, start: int | None = No
     first = args[0].start if start is None else start
     last = args[-1].end if end is None else end
     if depth > MAXIMUM_DEPTH:
-        raise _Refused(
+        raise _RefusedError(
             f"The expression nests more than {MAXIMUM_DEPTH} deep. Split it with an intermediate name.", first, last
         )
     return Node(kind, tuple(args), value, first, last, depth)

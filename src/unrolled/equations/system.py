@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from unrolled.equations.expression import BEFORE, NOW, Expression, Time, number, substitute, symbol, walk
 from unrolled.equations.printing import number_text, symbol_text, text
-from unrolled.equations.sizes import Contradiction, Size, Unifier
+from unrolled.equations.sizes import ContradictionError, Size, Unifier
 from unrolled.errors import SizeError
 
 FIRST = Time("", -1)
@@ -104,7 +104,7 @@ class System:
         try:
             for name, value in given.items():
                 unifier.unify(self.sizes.get(name, Size.of(name)), Size(value))
-        except Contradiction:
+        except ContradictionError:
             raise self._explain(given) from None
         shapes = {name: tuple(unifier.resolve(size) for size in shape) for name, shape in self.shapes.items()}
         missing = sorted({n for shape in shapes.values() for s in shape for n, _ in s.terms}, key=self._order().get)  # type: ignore[arg-type]  # every unknown has an order

@@ -38,8 +38,8 @@ class Recurrent(nn.Module):
         sizes: sizes by name, for names that a keyword cannot be; ``**named`` are the same (x=65, h=512, y=65).
         device, dtype: of the parameters.
 
-    With one layer and one direction the parameters are ``layer.U``; otherwise ``layer.U_l0``, ``layer.U_l1_reverse``, and those of
-    the read-out bare. They start uniform in ±1/√(size of the last state).
+    With one layer and one direction the parameters are ``layer.U``; otherwise ``layer.U_l0``, ``layer.U_l1_reverse``,
+    and those of the read-out bare. They start uniform in ±1/√(size of the last state).
 
     Raises:
         EquationError: the text is no recurrence; SizeError: a size is missing or contradicts another.
@@ -110,8 +110,8 @@ class Recurrent(nn.Module):
         """What the equations say: the outputs, and the state that goes in again to continue.
 
         Args:
-            x: (T, B, size), int64 ids (T, B), (T, size) or (T,) for one sequence, a PackedSequence, a list of tensors, or a
-                dict of these by input name.
+            x: (T, B, size), int64 ids (T, B), (T, size) or (T,) for one sequence, a PackedSequence, a list of tensors,
+                or a dict of these by input name.
             state: a dict by state name as returned; what is missing starts as the equations say, else from zero.
             lengths: of each sequence, 0 to T; what lies beyond is not looked at, and its output is zero.
 
@@ -185,8 +185,8 @@ class Recurrent(nn.Module):
             (size,) = program.shapes[value]
             if not ids and (tensor.dim() != 2 or tensor.shape[1] != size):
                 raise DataError(
-                    f"The input {name} has size {tensor.shape[-1] if tensor.dim() > 1 else 'none'}, the layer expects {size}: "
-                    f"(T, B, {size}), or int64 ids below {size}."
+                    f"The input {name} has size {tensor.shape[-1] if tensor.dim() > 1 else 'none'}, the layer expects "
+                    f"{size}: (T, B, {size}), or int64 ids below {size}."
                 )
         return program
 

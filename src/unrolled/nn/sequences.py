@@ -1,6 +1,6 @@
 """Sequences as people give them ⇄ packed rows, on which programs run.
 
-Shapes. In: (T, B, n) or ids (T, B); (T, n) or (T,) for one sequence; a PackedSequence; a list of (T_i, n); a dict of these.
+Shapes. In: (T, B, n) or ids (T, B); (T, n) or (T,) for one sequence; a PackedSequence; a list of (T_i, n); a dict.
 Packed: (N, n), N = Σ n_t, step after step, the sequences sorted by falling length.
 """
 
@@ -23,8 +23,8 @@ Data = Tensor | PackedSequence | Sequence[Tensor]
 class Batch:
     """Packed sequences and what is needed to give results back in the caller's form.
 
-    ``form`` is "dense", "lengths", "single", "packed" or "list"; ``order`` sorts the sequences by falling length (None: sorted
-    already); ``rows`` are the places of the packed rows in a dense (T·B) array (None: all of them).
+    ``form`` is "dense", "lengths", "single", "packed" or "list"; ``order`` sorts the sequences by falling length (None:
+    sorted already); ``rows`` are the places of the packed rows in a dense (T·B) array (None: all of them).
     """
 
     data: Mapping[str, Tensor]

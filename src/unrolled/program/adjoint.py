@@ -224,10 +224,11 @@ class _Reversal:
 
     def _write(self, roots: Iterable[Expression]) -> tuple[Instruction, ...]:
         """Instructions for all of ``roots`` that have no number yet."""
-        roots, out = list(roots), []  # type: list[Expression], list[Instruction]
-        for node in walk(roots, frozenset(self.numbers)):
+        wanted = list(roots)
+        out: list[Instruction] = []
+        for node in walk(wanted, frozenset(self.numbers)):
             # a product says itself that its matrix is transposed
-            if node not in self.numbers and (node.op != "transpose" or node in roots):
+            if node not in self.numbers and (node.op != "transpose" or node in wanted):
                 self._write_one(node, out)
         return tuple(out)
 

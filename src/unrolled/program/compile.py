@@ -17,8 +17,8 @@ from unrolled.program.schedule import BEFORE, LOOP, STATIC, Schedule, schedule
 def compile_system(system: System, sizes: Mapping[str, int], ids: Iterable[str] = (), logits: bool = False) -> Program:
     """The Program of ``system``.
 
-    ``sizes`` are as in ``System.resolve``; ``ids`` names the inputs that come as integer symbols; with ``logits`` an output that
-    is a softmax is replaced by its argument.
+    ``sizes`` are as in ``System.resolve``; ``ids`` names the inputs that come as integer symbols; with ``logits`` an
+    output that is a softmax is replaced by its argument.
     """
     return _compile(system, tuple(sorted(sizes.items())), tuple(sorted(ids)), logits)
 

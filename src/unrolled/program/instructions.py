@@ -57,12 +57,8 @@ class Program:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
-        names = (each.name for each in fields(self) if each.init)
-        return {
-            name: [asdict(i) for i in value] if name in LISTS else value
-            for name in names
-            for value in [getattr(self, name)]
-        }
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
+        return {name: [asdict(i) for i in value] if name in LISTS else value for name, value in values.items()}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Program:
@@ -70,7 +66,8 @@ class Program:
         lists = {key: tuple(_instruction(item) for item in data[key]) for key in LISTS}
         plain = ("inputs", "ids", "parameters", "previous", "following", "initial", "outputs")
         shapes = tuple(tuple(shape) for shape in data["shapes"])
-        return Program(shapes=shapes, **{key: tuple(data[key]) for key in plain}, **lists)
+        given: dict[str, Any] = {key: tuple(data[key]) for key in plain} | lists
+        return Program(shapes=shapes, **given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +75,10 @@ class Adjoint:
     """The reverse computation of one Program; value numbers go on where the program's end.
 
     ``saved`` are the forward step values that it reads. ``seeds[i]`` is the adjoint of output i, ``carry[i]`` that of
-    state i after a step, ``carry_out[i]`` that of state i before it (None: zero). The lists run in this order: ``after`` for
-    all steps at once, ``loop`` step by step backwards, ``before`` for all steps at once, ``static`` once. ``stored`` are the
-    step values of the loop that ``before`` reads. ``inputs`` and ``parameters`` name the gradients (None: not asked for,
-    or zero). The gradient of a first state is the carry that leaves the loop.
+    state i after a step, ``carry_out[i]`` that of state i before it (None: zero). The lists run in this order:
+    ``after`` for all steps at once, ``loop`` step by step backwards, ``before`` for all steps at once, ``static``
+    once. ``stored`` are the step values of the loop that ``before`` reads. ``inputs`` and ``parameters`` name the gradients (None: not
+    asked for, or zero). The gradient of a first state is the carry that leaves the loop.
     """
 
     shapes: tuple[Shape, ...]

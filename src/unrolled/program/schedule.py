@@ -217,7 +217,7 @@ def _rebuild(node: Expression, done: Mapping[Expression, Expression]) -> Express
 def _summands(
     plan: Schedule, product: Expression, users: Mapping[Expression, list[Expression]], roots: list[Expression]
 ) -> list[tuple[int, int, Expression, Expression]] | None:
-    """(low, high, summand, sum) for each slice of a stacked product, in order; None where the rewriting does not fit."""
+    """(low, high, summand, sum) for each slice of a stacked product; None where the rewriting does not fit."""
     if product.op != "matmul" or product.args[0].op != "rows":
         return None
     slices = sorted(users.get(product, ()), key=lambda node: node.data[:1] if node.op == "slice" else ())
