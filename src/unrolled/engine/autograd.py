@@ -26,9 +26,9 @@ def run(
 ) -> Result:  # fmt: skip
     """Outputs (N, n) and final states (B, n) of ``program`` on packed inputs, differentiable."""
     tensors = (*inputs, *initial, *parameters)
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() and not _transforming():
         return operator.run(program, inputs, initial, parameters, batch_sizes)
-    if transformed(tensors):
+    if torch.compiler.is_compiling() or transformed(tensors):
         result = reference.forward(program, inputs, initial, parameters, batch_sizes)
         return result.outputs, result.final
     if not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)):
@@ -39,6 +39,12 @@ def run(
     )
     flat = _Run.apply(program, adjoint, tuple(batch_sizes), len(inputs), len(initial), *tensors)
     return flat[: len(program.outputs)], flat[len(program.outputs) :]
+
+
+@torch.compiler.assume_constant_result
+def _transforming() -> bool:
+    """Is a functorch transform or a level of forward-mode differentiation open? Asked while compiling, which guards both."""
+    return torch._C._functorch.maybe_current_level() is not None or forward_ad._current_level >= 0
 
 
 def transformed(tensors: Sequence[Tensor]) -> bool:

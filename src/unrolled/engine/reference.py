@@ -172,11 +172,18 @@ def _slices(
     return {v: torch.split(values[v], list(batch_sizes)) for v in read & packed if isinstance(values[v], Tensor)}
 
 
-@lru_cache(maxsize=1024)
 def _lists(plan: Program | Adjoint) -> tuple[Run, Run, Run, Run]:
     """The instruction lists (static, before, loop, after) as callables."""
+    # torch.compile looks through a cache and warns of it: it traces this once anyway
+    return _prepared_lists(plan) if torch.compiler.is_compiling() else _cached_lists(plan)
+
+
+def _prepared_lists(plan: Program | Adjoint) -> tuple[Run, Run, Run, Run]:
     static, before, loop, after = (_prepared(getattr(plan, name)) for name in LISTS)
     return static, before, loop, after
+
+
+_cached_lists = lru_cache(maxsize=1024)(_prepared_lists)
 
 
 def _prepared(instructions: tuple[Instruction, ...]) -> Run:
