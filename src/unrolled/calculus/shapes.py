@@ -47,7 +47,7 @@ def shape(node: Expression, *args: Shape) -> Shape:
             return data[1] - data[0], args[0][1]
         case "pad_columns":
             return args[0][0], data[2]
-        case "expand" | "zeros":
+        case "expand" | "zeros" | "one_hot":
             return (data[0],)
         case "scatter":
             return args[0] + (data[0],)

@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from unrolled.engine import reference
+from unrolled.errors import BackendError
 from unrolled.program.adjoint import adjoint_of
 from unrolled.program.instructions import Adjoint, Program
 
@@ -32,14 +34,28 @@ def _deserialised(text: str) -> tuple[Program, Adjoint]:
     return program, adjoint_of(program, floats, (True,) * len(program.parameters))
 
 
+def _own(tensor: Tensor) -> Tensor:
+    """A copy: an operator's results may not share storage with each other or with its arguments."""
+    return tensor.clone(memory_format=torch.contiguous_format)
+
+
+def _own_like(tensor: Tensor) -> Tensor:
+    """What ``_own`` returns, as far as a fake tensor tells."""
+    return torch.empty_like(tensor, memory_format=torch.contiguous_format)
+
+
 @torch.library.custom_op("unrolled::run", mutates_args=())
 def _run(
     program: str, inputs: list[Tensor], initial: list[Tensor], parameters: list[Tensor], batch_sizes: list[int]
 ) -> list[Tensor]:
+    if forward_ad._current_level >= 0:  # torch would drop the tangent without a word
+        raise BackendError(
+            "A recurrence inside an exported or compiled graph has no forward-mode derivative. Differentiate the module "
+            "itself, or call torch.func.jvp inside the function that is compiled."
+        )
     plan, adjoint = _deserialised(program)
     result = reference.forward(plan, inputs, initial, parameters, batch_sizes, adjoint.saved)
-    # an operator's results may not share storage with each other or with its arguments
-    return [tensor.clone() for tensor in (*result.outputs, *result.final, *result.saved)]
+    return [_own(tensor) for tensor in (*result.outputs, *result.final, *result.saved)]
 
 
 @_run.register_fake
@@ -50,10 +66,10 @@ def _(
     like = next(t for t in (*parameters, *initial, *inputs) if t.is_floating_point())
     rows = sum(batch_sizes)
     outputs = [like.new_empty(rows, *plan.shapes[v]) for v in plan.outputs]
-    final = [torch.empty_like(state) for state in initial]
+    final = [_own_like(state) for state in initial]
     ids = {v for v, is_ids in zip(plan.inputs, plan.ids, strict=True) if is_ids}
     saved = [
-        torch.empty_like(inputs[plan.inputs.index(v)]) if v in ids else like.new_empty(rows, *plan.shapes[v])
+        _own_like(inputs[plan.inputs.index(v)]) if v in ids else like.new_empty(rows, *plan.shapes[v])
         for v in adjoint.saved
     ]
     return outputs + final + saved
@@ -72,7 +88,7 @@ def _run_backward(
     sources = (*inputs, *gradients[n:], *parameters)
     flat = [gradient for group in found for gradient in group]
     return [
-        torch.zeros_like(source) if gradient is None else gradient.clone()
+        torch.zeros_like(source, memory_format=torch.contiguous_format) if gradient is None else _own(gradient)
         for gradient, source in zip(flat, sources, strict=True)
         if source.is_floating_point()
     ]
@@ -85,11 +101,7 @@ def _(
 ) -> list[Tensor]:  # fmt: skip
     n = len(_deserialised(program)[0].outputs)
     likes = (*inputs, *gradients[n:], *parameters)
-    return [
-        torch.empty_like(tensor, memory_format=torch.contiguous_format)
-        for tensor in likes
-        if tensor.is_floating_point()
-    ]
+    return [_own_like(tensor) for tensor in likes if tensor.is_floating_point()]
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:

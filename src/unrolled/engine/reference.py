@@ -217,8 +217,8 @@ def _affine(init: Tensor | float, matrix: Tensor, vector: Tensor, transposed: st
     return init + _product(matrix, vector, transposed)
 
 
-def _lookup(matrix: Tensor, ids: Tensor) -> Tensor:
-    return F.embedding(ids, matrix.t().contiguous())
+def _lookup(matrix: Tensor, ids: Tensor, transposed: str = "") -> Tensor:
+    return F.embedding(ids, matrix if transposed else matrix.t().contiguous())
 
 
 def _scatter(gradient: Tensor, ids: Tensor, symbols: int) -> Tensor:
@@ -256,6 +256,8 @@ _KERNELS: dict[str, Callable[..., Any]] = {
     "product": _product,
     "affine": _affine,
     "lookup": _lookup,
+    "dtanh": torch.ops.aten.tanh_backward,
+    "dsigmoid": torch.ops.aten.sigmoid_backward,
     "scatter": _scatter,
     "outer": _outer,
     "total": lambda gradient: gradient.sum(0),

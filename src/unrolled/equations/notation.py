@@ -31,7 +31,8 @@ _CHARACTERS = {
 _COMMANDS = {
     "odot": "⊙", "circ": "⊙", "cdot": "·", "times": "×", "ast": "*", "top": TRANSPOSE, "intercal": TRANSPOSE,
     "left": "", "right": "", "bigl": "", "bigr": "", "big": "", "Big": "", "quad": " ", "qquad": " ",
-    "colon": ":", "ln": "log", "dfrac": "\\frac", "tfrac": "\\frac", "lbrack": "[", "rbrack": "]", "displaystyle": "", "limits": "",
+    "colon": ":", "ln": "log", "dfrac": "\\frac", "tfrac": "\\frac",
+    "lbrack": "[", "rbrack": "]", "displaystyle": "", "limits": "",
 }  # fmt: skip
 _WRAPPERS = {
     "mathbf", "mathrm", "mathit", "mathsf", "boldsymbol", "bm", "text", "textrm", "textbf", "textit", "operatorname",

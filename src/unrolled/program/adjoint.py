@@ -7,7 +7,7 @@ steps, Σₜ δₜ vₜᵀ: the loop only stores δ, and the sum is one large pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -15,6 +15,9 @@ from unrolled.calculus.reverse import measure, pullback
 from unrolled.calculus.shapes import Shape
 from unrolled.equations.expression import Expression, number, symbol, symbols, walk
 from unrolled.program.instructions import Adjoint, Instruction, Program
+from unrolled.program.writing import Writer
+
+Instructions = tuple[Instruction, ...]
 
 
 @lru_cache(maxsize=512)
@@ -28,83 +31,90 @@ class _Reversal:
     program: Program
     want_inputs: tuple[bool, ...]
     want_parameters: tuple[bool, ...]
-    shapes: list[Shape] = field(default_factory=list)
+    writer: Writer = field(default_factory=Writer)
     sizes: dict[Expression, Shape] = field(default_factory=dict)
-    numbers: dict[Expression, int] = field(default_factory=dict)
     phase_of: dict[int, str] = field(default_factory=dict)
     nodes: dict[int, Expression] = field(default_factory=dict)
+    # what step values and static values have received from the phases that are done
+    received: dict[int, list[Expression]] = field(default_factory=dict)
+    sums: dict[int, list[Expression]] = field(default_factory=dict)
+    wanted: set[int] = field(default_factory=set)  # the static and before values whose adjoints are asked for
 
     def adjoint(self) -> Adjoint:
         p = self.program
-        self.shapes = list(p.shapes)
+        self.writer.shapes = list(p.shapes)
         self._lift()
-        wanted_static = self._reaching({v for v, want in zip(p.parameters, self.want_parameters, strict=True) if want})
-        wanted_before = self._reaching(
-            {v for v, want in zip(p.inputs, self.want_inputs, strict=True) if want} | wanted_static
-        )
+        wanted = {v for v, want in zip(p.parameters, self.want_parameters, strict=True) if want}
+        self.wanted = self._reaching(wanted | {v for v, want in zip(p.inputs, self.want_inputs, strict=True) if want})
         seeds = [self._new(f"s{i}", p.shapes[v]) for i, v in enumerate(p.outputs)]
         carry = [self._new(f"k{i}", p.shapes[v]) for i, v in enumerate(p.previous)]
+        after = self._after(seeds)
+        loop, carry_out, stored = self._loop(carry)
+        before, inputs, totals = self._before()
+        static, parameters = self._static(totals, wanted)
+        step_values = {v for v, phase in self.phase_of.items() if phase != "static"}
+        lists = (after, loop, before, static)
+        saved = sorted({a for each in lists for i in each for a in i.args if a in step_values})
+        number = self.writer.numbers.__getitem__
+        return Adjoint(
+            tuple(self.writer.shapes), tuple(saved), tuple(map(number, seeds)), tuple(map(number, carry)),
+            tuple(None if c is None else number(c) for c in carry_out),
+            tuple(dict.fromkeys(map(number, stored))), tuple(None if g is None else number(g) for g in inputs),
+            tuple(number(parameters[v]) if v in parameters else None for v in p.parameters), *lists,
+        )  # fmt: skip
 
-        # after the loop: from the outputs to the values of the loop and before it
-        received: dict[int, list[Expression]] = {}
-        roots = self._seed(p.outputs, seeds, "after", received)
-        after = self._pull(roots, "after", wanted_before | set(p.previous))
-        after_list = self._write(after.values())
-        static_parts: dict[int, list[Expression]] = {}
-        for value, gradient in after.items():
-            self._distribute(value, gradient, received, static_parts)
+    def _after(self, seeds: list[Expression]) -> Instructions:
+        """After the loop: from the outputs to the values of the loop and before it."""
+        roots: dict[Expression, Expression] = {}
+        for value, seed in zip(self.program.outputs, seeds, strict=True):
+            if self.phase_of[value] == "after":
+                self._add_seed(roots, self.nodes[value], seed)
+            else:
+                self.received.setdefault(value, []).append(seed)
+        found = self._pull(roots, "after", self.wanted | set(self.program.previous))
+        written = self._write(found.values())
+        self._distribute(found)
+        return written
 
-        # in the loop, one step at a time
-        loop_seeds: dict[Expression, Expression] = {}
+    def _loop(self, carry: list[Expression]) -> tuple[Instructions, list[Expression | None], list[Expression]]:
+        """In the loop, one step at a time: its list, the carry that leaves it, and what it stores."""
+        p = self.program
+        seeds: dict[Expression, Expression] = {}
         for value, given in zip(p.following, carry, strict=True):
-            self._add_seed(loop_seeds, self._at("loop", value), given)
-        external = {v: g for v, g in received.items() if self.phase_of[v] in ("loop", "previous")}
-        for value, gradients in external.items():
+            self._add_seed(seeds, self._at("loop", value), given)
+        for value, gradients in self.received.items():
             if self.phase_of[value] == "loop":
-                self._add_seed(loop_seeds, self.nodes[value], _total(gradients))
-        loop = self._pull(loop_seeds, "loop", wanted_before | set(p.previous))
+                self._add_seed(seeds, self.nodes[value], _total(gradients))
+        found = self._pull(seeds, "loop", self.wanted | set(p.previous))
         carry_out: list[Expression | None] = []
         for value in p.previous:
-            parts = ([loop.pop(value)] if value in loop else []) + external.get(value, [])
+            parts = ([found.pop(value)] if value in found else []) + self.received.get(value, [])
             carry_out.append(_total(parts) if parts else None)
-        stored: list[Expression] = []
-        for value, gradient in loop.items():
-            stored += self._stored_parts(value, gradient)
-        loop_list = self._write([e for e in (*carry_out, *stored) if e is not None])
-        for value, gradient in loop.items():
-            self._distribute(value, gradient, received, static_parts)
+        stored = [part for value, gradient in found.items() for part in self._stored_parts(value, gradient)]
+        written = self._write(each for each in (*carry_out, *stored) if each is not None)
+        self._distribute(found)
+        return written, carry_out, stored
 
-        # before the loop, and the sums over time
-        before_seeds: dict[Expression, Expression] = {}
-        for value, gradients in received.items():
-            if self.phase_of[value] == "before" or value in p.inputs:
-                self._add_seed(before_seeds, self.nodes[value], _total(gradients))
-        before = self._pull(before_seeds, "before", wanted_before)
-        for value, gradient in before.items():
-            if value not in p.inputs:
-                self._distribute(value, gradient, received, static_parts)
-        input_gradients = [before.get(value) for value in p.inputs]
-        totals = {value: _total(parts) for value, parts in static_parts.items()}
-        before_list = self._write([g for g in input_gradients if g is not None] + list(totals.values()))
+    def _before(self) -> tuple[Instructions, list[Expression | None], dict[int, Expression]]:
+        """Before the loop, and the sums over time: its list, the gradients of inputs and of static values."""
+        inputs = self.program.inputs
+        seeds: dict[Expression, Expression] = {}
+        for value, gradients in self.received.items():
+            if self.phase_of[value] == "before":
+                self._add_seed(seeds, self.nodes[value], _total(gradients))
+        found = self._pull(seeds, "before", self.wanted)
+        self._distribute({value: gradient for value, gradient in found.items() if value not in inputs})
+        asked = [found.get(value) for value in inputs]
+        totals = {value: _total(parts) for value, parts in self.sums.items()}
+        return self._write([*(g for g in asked if g is not None), *totals.values()]), asked, totals
 
-        # the parameters
-        static_seeds: dict[Expression, Expression] = {}
+    def _static(self, totals: dict[int, Expression], wanted: set[int]) -> tuple[Instructions, dict[int, Expression]]:
+        """The parameters, from the static values that are made of them."""
+        seeds: dict[Expression, Expression] = {}
         for value, gradient in totals.items():
-            self._add_seed(static_seeds, self.nodes[value], gradient)
-        wanted = {v for v, want in zip(p.parameters, self.want_parameters, strict=True) if want}
-        static = self._pull(static_seeds, "static", wanted)
-        static_list = self._write(static.values())
-        lists = (after_list, loop_list, before_list, static_list)
-        step_values = {v for v, phase in self.phase_of.items() if phase != "static"}
-        saved = sorted({a for each in lists for i in each for a in i.args if a in step_values})
-        return Adjoint(
-            tuple(self.shapes), tuple(saved), tuple(self.numbers[s] for s in seeds),
-            tuple(self.numbers[c] for c in carry), tuple(None if c is None else self.numbers[c] for c in carry_out),
-            tuple(dict.fromkeys(self.numbers[e] for e in stored)),
-            tuple(None if g is None else self.numbers[g] for g in input_gradients),
-            tuple(self.numbers[static[v]] if v in static else None for v in p.parameters),
-            *lists,
-        )  # fmt: skip
+            self._add_seed(seeds, self.nodes[value], gradient)
+        found = self._pull(seeds, "static", wanted)
+        return self._write(found.values()), found
 
     # ── lifting ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -122,13 +132,13 @@ class _Reversal:
                 self.phase_of[instruction.out] = phase
                 self.nodes[instruction.out] = node = self._lifted(instruction, phase)
                 self.sizes[node] = p.shapes[instruction.out]
-                self.numbers.setdefault(node, instruction.out)
+                self.writer.numbers.setdefault(node, instruction.out)
 
     def _leaf(self, value: int, phase: str) -> Expression:
         leaf = symbol(f"v{value}")
         self.phase_of.setdefault(value, phase)
         self.nodes.setdefault(value, leaf)
-        self.numbers[leaf], self.sizes[leaf] = value, self.program.shapes[value]
+        self.writer.numbers[leaf], self.sizes[leaf] = value, self.program.shapes[value]
         return leaf
 
     def _at(self, phase: str, value: int) -> Expression:
@@ -147,6 +157,10 @@ class _Reversal:
             product = Expression("matmul", (left, vector))
             self.sizes[product] = self.program.shapes[instruction.out]
             return Expression("add", (init[0], product)) if init else product
+        if op == "lookup" and data:
+            args[0] = Expression("transpose", (args[0],))
+            self.sizes[args[0]] = self.sizes[args[0].args[0]][::-1]
+            data = ()
         return Expression(op, tuple(args), data)
 
     def _reaching(self, sources: set[int]) -> set[int]:
@@ -161,22 +175,9 @@ class _Reversal:
 
     def _new(self, name: str, shape: Shape) -> Expression:
         leaf = symbol(name)
-        self.numbers[leaf] = len(self.shapes)
-        self.shapes.append(shape)
+        self.writer.leaf(leaf, shape)
         self.sizes[leaf] = shape
         return leaf
-
-    def _seed(
-        self, values: Iterable[int], seeds: list[Expression], phase: str, received: dict[int, list[Expression]]
-    ) -> dict[Expression, Expression]:
-        """Seeds for values of ``phase``; those of earlier phases have received theirs already."""
-        found: dict[Expression, Expression] = {}
-        for value, seed in zip(values, seeds, strict=True):
-            if self.phase_of[value] == phase:
-                self._add_seed(found, self.nodes[value], seed)
-            else:
-                received.setdefault(value, []).append(seed)
-        return found
 
     def _add_seed(self, seeds: dict[Expression, Expression], node: Expression, seed: Expression) -> None:
         seeds[node] = seeds[node] + seed if node in seeds else seed
@@ -184,28 +185,23 @@ class _Reversal:
 
     def _pull(self, seeds: dict[Expression, Expression], phase: str, wanted: set[int]) -> dict[int, Expression]:
         """Adjoints of the values of earlier phases (and of the leaves of this one)."""
-        leaves = {leaf for leaf in symbols(seeds) if leaf in self.numbers}
-        wrt = {leaf for leaf in leaves if self._crosses(self.numbers[leaf], phase, wanted)}
+        leaves = {leaf for leaf in symbols(seeds) if leaf in self.writer.numbers}
+        wrt = {leaf for leaf in leaves if self._crosses(self.writer.numbers[leaf], phase, wanted)}
         found = pullback(seeds, wrt, self.sizes)
-        return {self.numbers[leaf]: gradient for leaf, gradient in found.items()}
+        return {self.writer.numbers[leaf]: gradient for leaf, gradient in found.items()}
 
     def _crosses(self, value: int, phase: str, wanted: set[int]) -> bool:
         return value in wanted or self.phase_of.get(value) in ("loop", "previous")
 
-    def _distribute(
-        self,
-        value: int,
-        gradient: Expression,
-        received: dict[int, list[Expression]],
-        static: dict[int, list[Expression]],
-    ) -> None:
-        """Hand the adjoint of ``value`` to the phase that computes it; sum it over time where it is static."""
-        if self.phase_of[value] != "static":
-            received.setdefault(value, []).append(gradient)
-        elif len(self.program.shapes[value]) == 2:
-            static.setdefault(value, []).append(gradient)  # outer products sum over time by themselves
-        else:
-            static.setdefault(value, []).append(self._sum_over_time(gradient))
+    def _distribute(self, found: Mapping[int, Expression]) -> None:
+        """Hand each adjoint to the phase that computes the value; sum it over time where the value is static."""
+        for value, gradient in found.items():
+            if self.phase_of[value] != "static":
+                self.received.setdefault(value, []).append(gradient)
+            elif len(self.program.shapes[value]) == 2:
+                self.sums.setdefault(value, []).append(gradient)  # outer products sum over time by themselves
+            else:
+                self.sums.setdefault(value, []).append(self._sum_over_time(gradient))
 
     def _sum_over_time(self, gradient: Expression) -> Expression:
         total = Expression("total", (gradient,))
@@ -217,39 +213,17 @@ class _Reversal:
         if len(self.program.shapes[value]) < 2 or self.phase_of[value] != "static":
             return [gradient]
         factors = [a for node in walk([gradient]) if node.op in ("outer", "scatter") for a in node.args]
-        return [factor for factor in factors if self.numbers.get(factor, len(self.program.shapes)) >= len(
-            self.program.shapes)]  # fmt: skip
+        forward = len(self.program.shapes)
+        return [factor for factor in factors if self.writer.numbers.get(factor, forward) >= forward]
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _write(self, roots: Iterable[Expression]) -> tuple[Instruction, ...]:
+    def _write(self, roots: Iterable[Expression]) -> Instructions:
         """Instructions for all of ``roots`` that have no number yet."""
         wanted = list(roots)
-        out: list[Instruction] = []
-        for node in walk(wanted, frozenset(self.numbers)):
-            # a product says itself that its matrix is transposed
-            if node not in self.numbers and (node.op != "transpose" or node in wanted):
-                self._write_one(node, out)
-        return tuple(out)
-
-    def _write_one(self, node: Expression, out: list[Instruction]) -> None:
-        shape = measure(node, self.sizes)
-        op, args, data = fused(node)
-        if op == "matmul":
-            matrix, vector = args
-            op, data = "product", ("transposed",) if matrix.op == "transpose" else ()
-            args = (matrix.args[0], vector) if data else args
-        for argument in args:
-            if argument not in self.numbers:
-                self._write_one(argument, out)
-        self.numbers[node] = len(self.shapes)
-        self.shapes.append(shape)
-        out.append(Instruction(op, self.numbers[node], tuple(self.numbers[a] for a in args), data))
-
-
-def fused(node: Expression) -> tuple[str, tuple[Expression, ...], tuple[object, ...]]:
-    """The instruction of one node, where a common pattern of derivatives is a single one."""
-    return node.op, node.args, node.data
+        for root in wanted:
+            measure(root, self.sizes)
+        return tuple(instruction for _, instruction in self.writer.write(wanted, self.sizes))
 
 
 def _total(parts: list[Expression]) -> Expression:

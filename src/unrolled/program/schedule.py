@@ -29,6 +29,7 @@ class Schedule:
 
     sizes: dict[Expression, Shape]
     phases: dict[Expression, int]
+    ids: frozenset[Expression]
     states: list[Expression] = field(default_factory=list)
     outputs: list[Expression] = field(default_factory=list)
 
@@ -41,12 +42,20 @@ class Schedule:
 
 
 def schedule(
-    states: Iterable[Expression], outputs: Iterable[Expression], leaves: Mapping[Expression, tuple[int, Shape]]
+    states: Iterable[Expression],
+    outputs: Iterable[Expression],
+    leaves: Mapping[Expression, tuple[int, Shape]],
+    ids: Iterable[Expression] = (),
 ) -> Schedule:
-    """Schedule the values of the ``states`` after a step and the ``outputs``; ``leaves`` gives phase and shape."""
-    plan = Schedule({leaf: shape for leaf, (_, shape) in leaves.items()}, {leaf: p for leaf, (p, _) in leaves.items()})
+    """Schedule the values of the ``states`` after a step and the ``outputs``; ``leaves`` gives phase and shape.
+
+    The inputs ``ids`` come as integer symbols: a matrix is applied to them by look-up, for anything else they become
+    one-hot vectors.
+    """
+    shapes, phases = {leaf: shape for leaf, (_, shape) in leaves.items()}, {leaf: p for leaf, (p, _) in leaves.items()}
+    plan = Schedule(shapes, phases, frozenset(ids))
     states, outputs = list(states), list(outputs)
-    roots = _rewrite(plan, [*states, *outputs], _regroup)
+    roots = [_dense(plan, root) for root in _rewrite(plan, [*states, *outputs], _regroup)]
     _separate_after(plan, roots[: len(states)], roots)
     roots = _stack(plan, roots)
     roots = _add_at_once(plan, roots)
@@ -72,6 +81,11 @@ def _rewrite(
 def _regroup(plan: Schedule, node: Expression) -> Expression:
     """Rewritings 1 and 2, and the forms that programs do not have: scale, layernorm."""
     args = node.args
+    if node.op == "matmul":
+        return _apply(plan, *args)
+    if any(argument in plan.ids for argument in args):
+        args = tuple(_dense(plan, argument) for argument in args)
+        node = Expression(node.op, args, node.data)
     if args and all(argument.op == "number" for argument in args) and node.op != "concat":
         return _fold(node)
     if node.op == "scale":
@@ -81,8 +95,6 @@ def _regroup(plan: Schedule, node: Expression) -> Expression:
         return centred / Expression("sqrt", (Expression("mean", (centred**2,)) + LAYERNORM_EPSILON,))
     if node.op == "concat" and any(part.op == "number" for part in args):
         return Expression("concat", tuple(_at_size(part, 1) if part.op == "number" else part for part in args))
-    if node.op == "matmul" and args[1].op == "concat" and args[0].op == "symbol":
-        return _divide(plan, args[0], args[1].args)
     if node.op in ("add", "sub"):
         return _sum_by_phase(plan, node)
     return node
@@ -98,12 +110,33 @@ def _at_size(node: Expression, size: int) -> Expression:
     return Expression("expand", (node,), (size,))
 
 
+def _dense(plan: Schedule, node: Expression) -> Expression:
+    """An input of ids as one-hot vectors, anything else as it is."""
+    if node not in plan.ids:
+        return node
+    dense = Expression("one_hot", (node,), plan.sizes[node])
+    measure(dense, plan.sizes)
+    plan.phase(dense)
+    return dense
+
+
+def _apply(plan: Schedule, matrix: Expression, vector: Expression) -> Expression:
+    """A matrix times a vector: by look-up for ids, part by part for a concatenation."""
+    if vector.op == "concat" and matrix.op == "symbol":
+        return _divide(plan, matrix, vector.args)
+    symbols = vector.args[0] if vector.op == "one_hot" else vector
+    product = Expression("lookup", (matrix, symbols)) if symbols in plan.ids else Expression("matmul", (matrix, vector))
+    measure(product, plan.sizes)
+    return product
+
+
 def _divide(plan: Schedule, matrix: Expression, parts: tuple[Expression, ...]) -> Expression:
     total, low = None, 0
     for part in parts:
         high = low + plan.sizes[part][0]
-        product = Expression("matmul", (Expression("columns", (matrix,), (low, high)), part))
-        measure(product, plan.sizes)
+        columns = Expression("columns", (matrix,), (low, high))
+        measure(columns, plan.sizes)
+        product = _apply(plan, columns, part)
         total = product if total is None else Expression("add", (total, product))
         low = high
     assert total is not None
@@ -145,10 +178,10 @@ def _separate_after(plan: Schedule, states: list[Expression], roots: list[Expres
 
 def _stack(plan: Schedule, roots: list[Expression]) -> list[Expression]:
     """Rewriting 3: one product for all matrices that multiply the same vector in the same phase."""
-    groups: dict[tuple[Expression, int], list[Expression]] = {}
+    groups: dict[tuple[str, Expression, int], list[Expression]] = {}
     for node in walk(roots):
-        if node.op == "matmul" and plan.phases[node.args[0]] == STATIC and plan.phases[node] != STATIC:
-            groups.setdefault((node.args[1], plan.phases[node]), []).append(node)
+        if node.op in ("matmul", "lookup") and plan.phases[node.args[0]] == STATIC and plan.phases[node] != STATIC:
+            groups.setdefault((node.op, node.args[1], plan.phases[node]), []).append(node)
     replaced: dict[Expression, tuple[tuple[Expression, ...], int, int]] = {}
     for group in groups.values():
         low, matrices = 0, tuple(node.args[0] for node in group)
@@ -163,7 +196,7 @@ def _stack(plan: Schedule, roots: list[Expression]) -> list[Expression]:
         if node in replaced:
             matrices, low, high = replaced[node]
             stacked = Expression("rows", tuple(done.get(m, m) for m in matrices))
-            new = slice_of(Expression("matmul", (stacked, args[1])), low, high)
+            new = slice_of(Expression(node.op, (stacked, args[1])), low, high)
         measure(new, plan.sizes)
         done[node] = new
         _copy_phase(plan, new, plan.phases[node])
@@ -218,7 +251,7 @@ def _summands(
     plan: Schedule, product: Expression, users: Mapping[Expression, list[Expression]], roots: list[Expression]
 ) -> list[tuple[int, int, Expression, Expression]] | None:
     """(low, high, summand, sum) for each slice of a stacked product; None where the rewriting does not fit."""
-    if product.op != "matmul" or product.args[0].op != "rows":
+    if product.op not in ("matmul", "lookup") or product.args[0].op != "rows":
         return None
     slices = sorted(users.get(product, ()), key=lambda node: node.data[:1] if node.op == "slice" else ())
     found, at = [], 0
