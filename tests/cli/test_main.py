@@ -26,6 +26,14 @@ def test_help_loads_no_torch(arguments):
     assert done.stdout.strip()
 
 
+def test_what_needs_no_torch_loads_none():
+    modules = (
+        "unrolled.data, unrolled.checkpoint.format, unrolled.checkpoint.run, unrolled.generation, unrolled.training"
+    )
+    done = python(f"import sys, {modules}; sys.exit('torch' in sys.modules)")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"]])
 def test_no_color_is_respected(arguments, monkeypatch):
     code = "import sys; from unrolled.cli import main; main(sys.argv[1:])"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from unrolled.checkpoint.device import device_of
 from unrolled.checkpoint.run import RunDirectory
 from unrolled.checkpoint.tensors import restore_module
 from unrolled.data.vocabulary import Vocabulary
@@ -77,6 +78,6 @@ def load(run: Path | str, device: torch.device | str = "cpu") -> TrainedModel:
     except DataError as error:
         raise CheckpointError(f"{directory.path / 'vocabulary.json'}: {error}") from error
     with torch.random.fork_rng():  # building draws parameters, overwritten at once, that the caller shall not notice
-        layer = description.build(device)
+        layer = description.build(device_of(device))
     restore_module(layer, arrays)
     return TrainedModel(layer.eval(), vocabulary, directory.path)

@@ -167,7 +167,7 @@ def printable(text: str) -> str:
 
 def indented(text: str) -> str:
     """A sample, set off from the lines around it."""
-    return "\n".join("  " + line for line in printable(text).split("\n"))
+    return "\n".join("  " + line for line in printable(text).strip("\n").split("\n"))
 
 
 def encodable(text: str) -> str:

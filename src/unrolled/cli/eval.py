@@ -54,8 +54,11 @@ def evaluate(
     """
     if not 0 < share <= 1:
         raise ConfigurationError(f"--share is {share}; it must lie above 0 and at most at 1")
+    import torch
+
     from unrolled.checkpoint import load
 
+    torch.set_num_threads(1)  # one lane gains little from a second thread, and loses much where other programs run
     model = load(run, device)
     part, name = _text(model, run, None if text is None else from_user(text), share)
     ids = model.vocabulary.encode(part, unknown, name)

@@ -66,8 +66,11 @@ def sample(
         seed = secrets.randbelow(2**32)
         if not quiet and not json:
             print(f"seed {seed}", file=sys.stderr)
+    import torch
+
     from unrolled.generation import generate, load
 
+    torch.set_num_threads(1)  # one sequence gains nothing from a second thread, and loses much where other programs run
     model = load(run, device)
     options = {"length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p, "stream": stream}
     tokens = generate(model, prime, seed=seed, unknown=unknown, **options)  # type: ignore[arg-type]  # mixed values

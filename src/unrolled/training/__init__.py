@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from unrolled.training.config import PRESETS, TrainConfig
+
+if TYPE_CHECKING:
+    from unrolled.training.evaluation import Evaluation, evaluate
+    from unrolled.training.events import Accident, Evaluated, Evaluating, Event, Finished, Sample, Saved, Started, Step
+    from unrolled.training.loop import resume, train
 
 __all__ = [
     "PRESETS",

@@ -52,8 +52,9 @@ class Evaluation:
         return math.exp(self.nats) if self.nats < 700 else math.inf
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, with the derived figures."""
-        return {**asdict(self), "bits_per_character": self.bits_per_character, "perplexity": self.perplexity}
+        """Plain data, with the derived figures; None for a perplexity beyond all numbers."""
+        perplexity = self.perplexity if math.isfinite(self.perplexity) else None
+        return {**asdict(self), "bits_per_character": self.bits_per_character, "perplexity": perplexity}
 
 
 def evaluate(layer: Recurrent, ids: Ids, vocabulary: Vocabulary | None = None, *, lanes: int = 1) -> Evaluation:

@@ -5,6 +5,7 @@ Losses are in nats per symbol; a symbol is a character unless the vocabulary is 
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -20,7 +21,7 @@ class Event:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, with the kind of the event."""
-        return {"event": self.kind, **asdict(self)}
+        return {"event": self.kind, **{name: _strict(value) for name, value in asdict(self).items()}}
 
 
 @dataclass(frozen=True)
@@ -123,3 +124,8 @@ class Finished(Event):
         """Plain data; the figures of the evaluation stand beside the others."""
         figures = {"run": self.run, "best_step": self.best_step, "seconds": self.seconds}
         return {"event": self.kind, "step": self.step, **self.evaluation.to_dict(), **figures}
+
+
+def _strict(value: Any) -> Any:
+    """JSON knows no infinity and no NaN."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

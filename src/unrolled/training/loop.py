@@ -110,9 +110,9 @@ def _update(job: Job) -> Step | Accident:
         logits, state = layer.logits(inputs, job.state)
         loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
         loss.backward()
-    norm = float(clip_grad_norm_(layer.parameters(), config.clip or math.inf))
-    if not (math.isfinite(loss.item()) and math.isfinite(norm)):
-        return _accident(job, loss.item(), norm)
+    norm, nats = float(clip_grad_norm_(layer.parameters(), config.clip or math.inf)), loss.item()
+    if not (math.isfinite(nats) and math.isfinite(norm)):
+        return _accident(job, nats, norm)
     job.optimiser.step()
     job.step += 1
     job.position = job.lanes.after(job.position)
@@ -121,7 +121,7 @@ def _update(job: Job) -> Step | Accident:
     return Step(
         job.step,
         epoch=job.epochs,
-        loss=loss.item(),
+        loss=nats,
         gradient_norm=norm,
         learning_rate=rate,
         symbols_per_second=targets.numel() / (time.perf_counter() - clock),

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from unrolled.checkpoint.device import device_of
 from unrolled.checkpoint.model import ModelDescription, TrainedModel
 from unrolled.checkpoint.run import RunDirectory
 from unrolled.data.corpora import Corpus, read_corpus
@@ -27,7 +28,7 @@ LIMITS = ("epochs", "steps", "minutes")
 
 def begin(config: TrainConfig, corpus: Corpus | None = None) -> Job:
     """A new run, with its directory; ``corpus`` in place of the configured text."""
-    device = _device(config)
+    device = device_of(config.device)
     system = library.load(config.recurrence)  # bad equations are reported before a text is read or fetched
     corpus = corpus or read_configured(config)
     vocabulary = Vocabulary.of(corpus.text, config.symbols)
@@ -71,7 +72,7 @@ def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: C
         )
     description = dataclasses.replace(description, dropout=config.dropout)
     vocabulary = Vocabulary.from_json(run.read("vocabulary"))
-    job = _assemble(config, run, description, vocabulary, corpus, _device(config))
+    job = _assemble(config, run, description, vocabulary, corpus, device_of(config.device))
     run.sweep()
     run.cut_metrics(checkpoint.step if checkpoint else 0)
     if checkpoint:
@@ -135,19 +136,6 @@ def _document(config: TrainConfig, description: ModelDescription, corpus: Corpus
         "validation_characters": len(corpus.validation),
     }
     return {"train": config.to_dict(), "model": description.to_json(), "corpus": about}
-
-
-def _device(config: TrainConfig) -> torch.device:
-    name = config.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for the device
-        reason = str(error).splitlines()[0]
-        raise ConfigurationError(f"--device {config.device} cannot be used: {reason}; write --device cpu") from error
-    return device
 
 
 def _absolute(text: str | None) -> str | None:
