@@ -43,7 +43,7 @@ def run(
 
 @torch.compiler.assume_constant_result
 def _transforming() -> bool:
-    """Is a functorch transform or a level of forward-mode differentiation open? Asked while compiling, which guards both."""
+    """Is a functorch transform or a forward-mode level open? For use while compiling, where torch guards both."""
     return torch._C._functorch.maybe_current_level() is not None or forward_ad._current_level >= 0
 
 

@@ -50,8 +50,8 @@ def _run(
 ) -> list[Tensor]:
     if forward_ad._current_level >= 0:  # torch would drop the tangent without a word
         raise BackendError(
-            "A recurrence inside an exported or compiled graph has no forward-mode derivative. Differentiate the module "
-            "itself, or call torch.func.jvp inside the function that is compiled."
+            "A recurrence inside an exported or compiled graph has no forward-mode derivative. Differentiate the "
+            "module itself, or call torch.func.jvp inside the function that is compiled."
         )
     plan, adjoint = _deserialised(program)
     result = reference.forward(plan, inputs, initial, parameters, batch_sizes, adjoint.saved)

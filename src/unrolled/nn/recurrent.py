@@ -17,6 +17,7 @@ from unrolled.equations.library import load
 from unrolled.equations.network import Layer, Network, stack
 from unrolled.equations.system import System
 from unrolled.errors import ConfigurationError, DataError
+from unrolled.nn.direction import run_direction
 from unrolled.nn.sequences import Batch, Data, pack
 from unrolled.program.compile import compile_system
 from unrolled.program.instructions import Program
@@ -164,19 +165,14 @@ class Recurrent(nn.Module):
         inputs = [sequences[name] for name in system.inputs]
         program = self._program(number, system, inputs, logits)
         parameters = [getattr(self, name) for name in self._names[number]]
-        backward = layer.direction == "backward"
-        if backward:
-            inputs = [_reverse(tensor, batch) for tensor in inputs]
         like = next((t for t in (*parameters, *inputs) if t.is_floating_point()), torch.empty(0))
         initial = reference.initial_states(program, parameters, batch.batch, like)
         for i, name in enumerate(system.states):
             if name in given:
                 initial[i] = self._given_state(given[name], number, initial[i], name)
-        outputs, final = autograd.run(program, inputs, initial, parameters, batch.batch_sizes)
-        if backward:
-            outputs = tuple(_reverse(tensor, batch) for tensor in outputs)
-        names = system.outputs
-        return dict(zip(names, outputs, strict=True)), dict(zip(system.states, final, strict=True))
+        backward = layer.direction == "backward"
+        outputs, final = run_direction(program, inputs, initial, parameters, batch, backward)
+        return dict(zip(system.outputs, outputs, strict=True)), dict(zip(system.states, final, strict=True))
 
     def _program(self, number: int, system: System, inputs: Sequence[Tensor], logits: bool) -> Program:
         ids = bool(inputs) and all(tensor.dtype == torch.int64 for tensor in inputs)
@@ -247,14 +243,6 @@ class Recurrent(nn.Module):
         """The equations and the sizes."""
         sizes = ", ".join(f"{name}={size}" for name, size in self.sizes.items())
         return f"{'; '.join(str(self.system).splitlines())}\n{sizes}, num_layers={self.num_layers}"
-
-
-def _reverse(rows: Tensor, batch: Batch) -> Tensor:
-    """Packed rows with every sequence running backwards."""
-    index = batch.reversed_rows()
-    if index is None:
-        return rows.reshape(batch.steps, batch.batch, *rows.shape[1:]).flip(0).reshape(rows.shape)
-    return rows.index_select(0, index.to(rows.device))
 
 
 def _system(recurrence: Recurrence | System | str) -> System:
