@@ -69,7 +69,7 @@ class Display:
 
     def __init__(self, console: Console, live: Live | None = None):
         self.console, self.live = console, live
-        self.run = ""
+        self.run, self.unit = "", "char"
         self.shown = time.monotonic()
         self.loss: float | None = None
         self.speed: float | None = None
@@ -96,13 +96,12 @@ class Display:
                 self._finished(event)
 
     def _started(self, event: Started) -> None:
-        self.run = event.run
+        self.run, self.unit = event.run, event.unit.removesuffix("acter")
         begin = f"going on at step {event.step:,}" if event.step else "training"
-        self._print(
-            f"{begin}: {event.recurrence}, {event.parameters:,} parameters, on {event.device}\n"
-            f"text: {event.symbols:,} symbols of {event.vocabulary:,} kinds, {event.steps_per_epoch:,} steps an epoch\n"
-            f"run: {event.run}"
-        )
+        text = f"{event.symbols:,} {event.unit}s, {event.vocabulary:,} different ones"
+        self._print(f"{begin}: {event.recurrence}, {event.parameters:,} parameters, on {event.device}")
+        self._print(f"text: {text}, {event.steps_per_epoch:,} steps an epoch")
+        self._print(f"run: {event.run}")
 
     def _step(self, event: Step) -> None:
         self.loss = _smooth(self.loss, event.loss)
@@ -116,7 +115,7 @@ class Display:
             f"epoch {event.epoch:.2f}",
             f"loss {self.loss:.3f}",
             validation,
-            f"{self.speed:,.0f} char/s",
+            f"{self.speed:,.0f} {self.unit}/s",
             f"|g| {event.gradient_norm:.2f}",
             f"{clock(left)} left",
         ]

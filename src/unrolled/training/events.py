@@ -26,13 +26,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Started(Event):
-    """Training begins, or goes on where ``step`` is not 0."""
+    """Training begins, or goes on where ``step`` is not 0; the text has ``symbols``, each a ``unit``."""
 
     kind = "started"
     run: str
     recurrence: str
     parameters: int
     symbols: int
+    unit: str
     vocabulary: int
     steps_per_epoch: int
     device: str

@@ -90,6 +90,7 @@ def _started(job: Job) -> Started:
         recurrence=job.config.recurrence,
         parameters=sum(p.numel() for p in job.model.layer.parameters()),
         symbols=job.lanes.steps * job.lanes.batch,
+        unit=job.model.vocabulary.unit,
         vocabulary=len(job.model.vocabulary),
         steps_per_epoch=len(job.lanes),
         device=str(job.device),
