@@ -90,7 +90,7 @@ class TrainConfig:
 
     epochs: Annotated[Count | None, _length("passes through the text; 50 where no limit is given")] = None
     steps: Annotated[Count | None, _length("updates of the parameters")] = None
-    minutes: Annotated[Positive | None, _length("wall-clock minutes, evaluations on the way included")] = None
+    minutes: Annotated[Positive | None, _length("wall-clock minutes, with the evaluations on the way")] = None
 
     evaluate_every: Annotated[Count, _report("steps between evaluations, each with a checkpoint")] = 1000
     evaluation_lanes: Annotated[Count, _report("lanes of the evaluations on the way; the final one has one lane")] = 32

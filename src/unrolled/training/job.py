@@ -50,6 +50,7 @@ class Job:
     evaluated_at: int = -1
     best_nats: float | None = None
     best_step: int = 0
+    evaluation_seconds: float = 0.0
     seconds_before: float = 0.0
     started: float = field(default_factory=time.monotonic)
 
@@ -65,8 +66,10 @@ class Job:
 
     @property
     def share(self) -> float:
-        """The share of the run that is done, in [0, 1]."""
-        return schedule.progress(self.config, step=self.step, epochs=self.epochs, seconds=self.seconds)
+        """The share of the run that is done, in [0, 1]; a limit in minutes leaves time for the last evaluation."""
+        limit = 60 * (self.config.minutes or 0)
+        reserve = min(self.evaluation_seconds, limit / 2)
+        return schedule.progress(self.config, step=self.step, epochs=self.epochs, seconds=self.seconds + reserve)
 
     @contextmanager
     def randomness(self) -> Iterator[None]:
@@ -88,6 +91,7 @@ class Job:
             "evaluated_at": self.evaluated_at,
             "best_nats": self.best_nats,
             "best_step": self.best_step,
+            "evaluation_seconds": self.evaluation_seconds,
             "seconds": self.seconds,
         }
         path = self.run.save(Checkpoint(self.step, module_arrays(self.model.layer), trainer, progress))
@@ -107,6 +111,7 @@ class Job:
         self.position = Position(progress["epoch"], progress["window"])
         self.evaluated_at = progress["evaluated_at"]
         self.best_nats, self.best_step = progress["best_nats"], progress["best_step"]
+        self.evaluation_seconds = progress["evaluation_seconds"]
         self.seconds_before, self.started = progress["seconds"], time.monotonic()
 
 

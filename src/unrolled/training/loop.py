@@ -141,9 +141,11 @@ def _accident(job: Job, loss: float, norm: float) -> Accident:
 
 def _evaluate(job: Job, stop: Stop) -> Generator[Event, None, None]:
     """Evaluate, keep the model if it is the best, write a sample, save; given up without a trace if asked to stop."""
+    begin = job.seconds
     evaluation = yield from _evaluation(job, job.config.evaluation_lanes, stop)
     if evaluation is None:
         return
+    job.evaluation_seconds = job.seconds - begin
     best = job.best_nats is None or evaluation.nats < job.best_nats
     if best:
         job.best_nats, job.best_step = evaluation.nats, job.step
