@@ -6,7 +6,9 @@ for (forward mode, ``torch.func`` transforms, a second derivative) the reference
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -66,6 +68,7 @@ class _Run(torch.autograd.Function):
         inputs, initial, parameters = _split(tensors, n_inputs, n_initial)
         result = reference.forward(program, inputs, initial, parameters, batch_sizes, adjoint.saved)
         ctx.program, ctx.adjoint, ctx.batch_sizes, ctx.counts = program, adjoint, batch_sizes, (n_inputs, n_initial)
+        ctx.autocast = _autocast_of_now(tensors[0].device.type)
         ctx.save_for_backward(*tensors, *result.saved)
         return _distinct((*result.outputs, *result.final), tensors, result.saved)
 
@@ -78,11 +81,19 @@ class _Run(torch.autograd.Function):
             return (None,) * 5 + _differentiable(ctx, tensors, gradients)
         inputs, _, parameters = _split(tensors, *ctx.counts)
         outputs = len(ctx.program.outputs)
-        found = reference.backward(
-            ctx.program, ctx.adjoint, inputs, parameters, step_values, gradients[:outputs], gradients[outputs:],
-            ctx.batch_sizes,
-        )  # fmt: skip
+        with ctx.autocast():
+            found = reference.backward(
+                ctx.program, ctx.adjoint, inputs, parameters, step_values, gradients[:outputs], gradients[outputs:],
+                ctx.batch_sizes,
+            )  # fmt: skip
         return (None,) * 5 + tuple(gradient for group in found for gradient in group)
+
+
+def _autocast_of_now(device: str) -> Callable[[], AbstractContextManager[Any]]:
+    """What ran in mixed precision is reversed in it, although backward() is called outside of autocast."""
+    if not torch.amp.is_autocast_available(device):
+        return nullcontext
+    return partial(torch.autocast, device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
 
 
 def _split(tensors: Sequence[Tensor], n_inputs: int, n_initial: int) -> tuple[Sequence[Tensor], ...]:
