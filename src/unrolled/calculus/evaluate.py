@@ -11,6 +11,7 @@ from unrolled.calculus import arrays
 from unrolled.calculus.arrays import Array
 from unrolled.equations.expression import BEFORE, NOW, Expression, symbol, walk
 from unrolled.equations.operations import ELEMENTWISE, LAYERNORM_EPSILON
+from unrolled.equations.sizes import Size
 from unrolled.equations.system import System
 
 
@@ -24,34 +25,70 @@ def _layernorm(a: Array) -> Array:
     return np.asarray(centred / np.sqrt((centred**2).mean() + LAYERNORM_EPSILON))
 
 
+def _matmul(a: Any, b: Any) -> Any:
+    """A product; a number multiplies, and a column before a row is their outer product."""
+    a, b = np.asarray(a), np.asarray(b)
+    if not (a.ndim and b.ndim):
+        return a * b
+    return a[:, None] @ b if a.ndim == 1 and b.ndim == 2 else a @ b
+
+
 _VECTOR: dict[str, Callable[..., Any]] = {
-    "matmul": lambda a, b: a @ b,
-    "transpose": lambda a: a.T,
+    "matmul": _matmul,
+    "transpose": lambda a: a[None, :] if a.ndim == 1 else a.T,
     "outer": lambda a, b: np.outer(a, b),
     "concat": lambda *parts: np.concatenate([np.atleast_1d(part) for part in parts]),
-    "softmax": _softmax,
+    "softmax": lambda a: _softmax(np.atleast_1d(a)).reshape(np.shape(a)),
     "layernorm": _layernorm,
     "dot": lambda a, b: (a * b).sum(),
     "sum": lambda a: a.sum(),
     "mean": lambda a: a.mean(),
+    "slice": lambda a, low, high: a[low:high],
+    "expand": lambda a, size: np.broadcast_to(np.atleast_1d(a), (size,)),
+    "zeros": lambda size: np.zeros(size),
+    # matrices of derivatives; a size is a number by the time that they are evaluated
+    "diag": lambda a: np.diag(np.atleast_1d(a)),
+    "eye": lambda size: np.eye(size),
+    "kron_right": lambda v, rows: np.kron(np.atleast_1d(v)[None, :], np.eye(rows)),
+    "kron_left": lambda v, rows: np.kron(np.eye(rows), np.atleast_1d(v)[None, :]),
+    "ones_row": lambda size: np.ones((1, size)),
+    "ones_column": lambda size: np.ones(size),
+    "mean_row": lambda size: np.full((1, size), 1 / size),
+    "stack": lambda *parts: np.concatenate(_same_width(parts)),
+    "zero": lambda size: np.zeros((size, 1)),
 }
 
 
-def evaluate(roots: Iterable[Expression], values: Mapping[Expression, Any]) -> list[Any]:
-    """The value of each root, from the values of the symbols: a vector has shape (n,), a matrix (m, n)."""
+def _same_width(parts: Iterable[Array]) -> list[Array]:
+    """Blocks of rows; one of zeros takes the width of the others."""
+    blocks = [np.atleast_2d(part) for part in parts]
+    width = max(block.shape[1] for block in blocks)
+    return [np.broadcast_to(b, (b.shape[0], width)) if b.shape[1] == 1 and not b.any() else b for b in blocks]
+
+
+def evaluate(
+    roots: Iterable[Expression], values: Mapping[Expression, Any], sizes: Callable[[Size], int] | None = None
+) -> list[Any]:
+    """The value of each root, from the values of the symbols: a vector has shape (n,), a matrix (m, n).
+
+    ``sizes`` gives the sizes that stand in the expression as unknowns.
+    """
     roots = list(roots)
     found: dict[Expression, Any] = dict(values)
-    for node in walk(roots, frozenset(values)):
+    for node in walk(roots, values):
         if node in found:
             continue
         if node.op == "number":
             found[node] = node.data[0]
             continue
         args = [found[argument] for argument in node.args]
+        data = [sizes(value) if sizes and isinstance(value, Size) else value for value in node.data]
         if node.op in ELEMENTWISE:
-            found[node] = ELEMENTWISE[node.op].value(arrays, *args, *node.data)
+            found[node] = ELEMENTWISE[node.op].value(arrays, *args, *data)
+        elif node.op == "symbol":
+            raise KeyError(node)
         else:
-            found[node] = _VECTOR[node.op](*args)
+            found[node] = _VECTOR[node.op](*args, *data)
     return [found[root] for root in roots]
 
 

@@ -72,7 +72,7 @@ def pullback(
 
 def measure(root: Expression, sizes: dict[Expression, Shape]) -> Shape:
     """The shape of ``root``, added to ``sizes`` with those of all nodes below that are new."""
-    for node in walk([root], frozenset(sizes)):
+    for node in walk([root], sizes):
         if node not in sizes:
             sizes[node] = shape(node, *(sizes[argument] for argument in node.args))
     return sizes[root]
@@ -89,7 +89,7 @@ def _pass_down(
         if node.op == "slice":
             into.add_piece((node.data[0], node.data[1]), adjoint)
             continue
-        contribution = _vjp(node, i, adjoint, sizes)
+        contribution = vjp(node, i, adjoint, sizes)
         if contribution is None:
             continue
         # an argument that was broadcast receives the sum over what it was broadcast to
@@ -101,8 +101,11 @@ def _pass_down(
             del received[argument]
 
 
-def _vjp(node: Expression, i: int, g: Expression, sizes: dict[Expression, Shape]) -> Expression | None:
-    """The contribution of ``g``, the adjoint of ``node``, to argument ``i``; None where it is zero."""
+def vjp(node: Expression, i: int, g: Expression, sizes: dict[Expression, Shape]) -> Expression | None:
+    """The contribution of ``g``, the adjoint of ``node``, to argument ``i``; None where it is zero.
+
+    Where the argument was broadcast, its adjoint is the sum of the components of this.
+    """
     args = node.args
     if node.op in ELEMENTWISE:
         derivative = ELEMENTWISE[node.op].derivative(node, *args)[i]

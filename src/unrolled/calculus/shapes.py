@@ -13,7 +13,7 @@ Shape = tuple[int, ...]
 def shapes(roots: Iterable[Expression], leaves: Mapping[Expression, Shape]) -> dict[Expression, Shape]:
     """The shape of every node below ``roots``; ``leaves`` gives those of the symbols (and may give inner nodes')."""
     found: dict[Expression, Shape] = dict(leaves)
-    for node in walk(roots, frozenset(leaves)):
+    for node in walk(roots, leaves):
         if node not in found:
             found[node] = shape(node, *(found[argument] for argument in node.args))
     return found

@@ -7,7 +7,7 @@ thousand steps is as large as its distinct nodes. Every walk is iterative: depth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 from weakref import WeakValueDictionary
 
@@ -130,7 +130,7 @@ def is_number(node: Expression, value: float) -> bool:
     return node.op == "number" and node.data[0] == value
 
 
-def walk(roots: Iterable[Expression], stop: frozenset[Expression] | None = None) -> Iterator[Expression]:
+def walk(roots: Iterable[Expression], stop: Container[Expression] = ()) -> Iterator[Expression]:
     """Every node below ``roots`` once, arguments before the nodes that use them; nodes in ``stop`` end the descent.
 
     >>> x = symbol("x", NOW)
@@ -147,14 +147,14 @@ def walk(roots: Iterable[Expression], stop: frozenset[Expression] | None = None)
             elif node not in seen:
                 seen.add(node)
                 stack.append((node, True))
-                if stop is None or node not in stop:
+                if node not in stop:
                     stack.extend((argument, False) for argument in reversed(node.args))
 
 
 def substitute(root: Expression, replacements: Mapping[Expression, Expression]) -> Expression:
     """``root`` with every node that is a key of ``replacements`` replaced, at once and without looking inside."""
     done: dict[Expression, Expression] = dict(replacements)
-    for node in walk([root], frozenset(replacements)):
+    for node in walk([root], replacements):
         if node not in done:
             args = tuple(done[argument] for argument in node.args)
             done[node] = node if args == node.args else Expression(node.op, args, node.data)

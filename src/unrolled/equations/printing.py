@@ -10,6 +10,19 @@ SUM, TERM, UNARY, JUXTAPOSED, POWER, ATOM = range(1, 7)
 _INFIX = {"add": (" + ", SUM, SUM, TERM), "sub": (" - ", SUM, SUM, TERM), "mul": (" ⊙ ", TERM, TERM, UNARY)}
 _INFIX |= {"div": (" / ", TERM, TERM, POWER), "matmul": (" ", JUXTAPOSED, POWER, JUXTAPOSED)}
 _INFIX |= {"scale": _INFIX["matmul"]}
+# what derivatives have and equations do not; an operand in braces is bracketed unless it is a power or an atom
+_MATRIX_FORMS = {
+    "outer": ("{} {}^T", JUXTAPOSED),
+    "kron_right": ("{}^T ⊗ I", TERM),
+    "kron_left": ("I ⊗ {}^T", TERM),
+    "eye": ("I", ATOM),
+    "zero": ("0", ATOM),
+    "ones_row": ("1^T", POWER),
+    "ones_column": ("1", ATOM),
+    "mean_row": ("mean^T", POWER),
+    "partial": ("∂{}/∂{}", ATOM),
+    "over_time": ("Σ_t {}", UNARY),
+}
 
 
 def text(node: Expression) -> str:
@@ -48,8 +61,11 @@ def _print(node: Expression) -> tuple[str, int]:
         return f"{_at(node.args[0], ATOM)}^{braces}", POWER
     if node.op == "transpose":
         return f"{_at(node.args[0], ATOM)}^T", POWER
-    if node.op == "concat":
+    if node.op in ("concat", "stack"):
         return f"[{' ; '.join(text(part) for part in node.args)}]", ATOM
+    if node.op in _MATRIX_FORMS:
+        form, binds = _MATRIX_FORMS[node.op]
+        return form.format(*(_at(argument, POWER) for argument in node.args)), binds
     entry = ELEMENTWISE.get(node.op)
     spelling = entry.spellings[0] if entry and entry.spellings else node.op
     inside = [text(argument) for argument in node.args] + [_constant(value) for value in node.data]

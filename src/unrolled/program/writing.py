@@ -41,7 +41,7 @@ class Writer:
         """
         roots = list(roots)
         uses: dict[Expression, int] = dict.fromkeys(roots, 1)
-        for node in walk(roots, frozenset(self.numbers)):
+        for node in walk(roots, self.numbers):
             for argument in node.args if node not in self.numbers else ():
                 uses[argument] = uses.get(argument, 0) + 1
         for root in roots:
