@@ -39,6 +39,15 @@ class _Layer(nn.RNNBase):
     def _sizes(self) -> dict[str, int]:
         return {"h": self.proj_size or self.hidden_size} | ({"c": self.hidden_size} if len(self._hx) > 1 else {})
 
+    @property
+    def _flat_weights(self) -> list[Any]:
+        """Torch's list of the parameters, made when it is read, as functional_call and export exchange them."""
+        return [getattr(self, name, None) for name in self._flat_weights_names]
+
+    @_flat_weights.setter
+    def _flat_weights(self, value: list[Any]) -> None:
+        """Torch's base class sets the list again whenever it might be stale; this one never is."""
+
     def flatten_parameters(self) -> None:
         """Nothing: cuDNN, for which torch lays its weights in one block, is not used here."""
 
@@ -48,7 +57,6 @@ class _Layer(nn.RNNBase):
         Raises:
             ValueError: the dimensions or the dtype of ``input`` are wrong; RuntimeError: a size is wrong.
         """
-        self._update_flat_weights()
         batch = self._batch(input)
         states = self._first_states(batch, hx)
         rows, final = self._levels(batch, states)
