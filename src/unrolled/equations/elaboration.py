@@ -169,13 +169,13 @@ class _Elaboration:
         return name.time is None and self.kinds.parameters[name.name] == "matrix"
 
     def _not_a_factor(self, factor: Node, factors: list[Node]) -> EquationError:
-        here = self.roles.text.text[factor.start : factor.end].strip()
+        here = self.roles.text.quote(factor.start, factor.end)
         last = ungroup(factors[-1])
-        following = self.roles.text.text[last.start : last.end].strip()
+        following = self.roles.text.quote(last.start, last.end)
         if last.kind in ("name", "transpose") and factor.kind == "name" and self._name_time(last) is None:
             return self.roles.error(
                 f"Vectors are columns here: a matrix stands on their left. Write {following} {here}, or with the "
-                f"transpose {following.removesuffix('⊺')}^T {here}.",
+                f"transpose {following.removesuffix('^T')}^T {here}.",
                 factor,
             )
         return self.roles.error(
@@ -236,21 +236,16 @@ class _Elaboration:
 
     def _first_value(self, name: str) -> Expression:
         node = ungroup(self.roles.initial[name])
-        value = constant_value(node)
-        if value is not None:
-            return number(value)
-        if node.kind != "name" or node.value.time is not None:
-            raise self.roles.error(
-                f"A first value is a number or a parameter: {name}_{{-1}} = 0 or {name}_{{-1}} = h0.", node
-            )
-        parameter = node.value.name
-        self.roles.check_reserved(parameter, node)
+        parameter = self.roles.learned(name)
+        if parameter is None:
+            return number(constant_value(node) or 0.0)
         if parameter in self.roles.constants:
             return number(self.roles.constants[parameter])
-        kind = self.kinds.parameters.setdefault(parameter, "vector")
-        if kind != "vector" or self.kinds.ranks[name] != VECTOR:
-            raise self.roles.error(f"The first value of {name} is a vector, but {parameter} is a {kind}.", node)
-        self._use(parameter, (Size.of(name),), node)
+        wanted = "vector" if self.kinds.ranks[name] == VECTOR else "scalar"
+        kind = self.kinds.parameters[parameter]
+        if kind != wanted:
+            raise self.roles.error(f"The first value of {name} is a {wanted}, but {parameter} is a {kind}.", node)
+        self._use(parameter, (Size.of(name),) if wanted == "vector" else (), node)
         return symbol(parameter)
 
     def _shapes(self, local: Unifier) -> dict[str, tuple[Size, ...]]:
@@ -263,7 +258,7 @@ class _Elaboration:
             edges = {"matrix": (f"{name}.rows", f"{name}.columns"), "vector": (f"{name}.size",), "scalar": ()}
             shapes[name] = tuple(Size.of(edge) for edge in edges[self.kinds.parameters[name]])
         # tying happens in a unifier of its own, so that ``uses`` keep saying what each place alone demands
-        tied = Unifier(local.preference, dict(local.bindings), list(local.pending))
+        tied = local.copy()
         for use in self.uses:
             for edge, size in zip(shapes.get(use.name, ()), use.shape, strict=False):
                 try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from unrolled.equations.expression import NOW
 from unrolled.equations.operations import VECTOR_FUNCTIONS
 from unrolled.equations.roles import Roles, ungroup
 from unrolled.equations.syntax import Node
@@ -24,6 +25,9 @@ class Kinds:
     def __post_init__(self) -> None:
         self._infer_kinds()
         self._infer_ranks()
+        for state in self.roles.initial:  # a parameter that only starts a state is what the state is
+            if (parameter := self.roles.learned(state)) is not None and parameter not in self.parameters:
+                self.parameters[parameter] = "vector" if self.ranks[state] == VECTOR else "scalar"
 
     def _infer_kinds(self) -> None:
         marks: dict[str, dict[str, Node]] = {name: {} for name in (*self.roles.parameters, *self.roles.constants)}
@@ -31,6 +35,8 @@ class Kinds:
             self._mark(right, "vector", marks)
         for name, found in marks.items():
             declared = self.roles.declared_kind(name)
+            if not found and not declared and name not in self.roles.constants:
+                continue
             if name in self.roles.constants:
                 kind = "scalar"
             elif declared in ("scalar", "vector", "matrix"):
@@ -85,6 +91,7 @@ class Kinds:
             self._mark(argument, inside, marks)
 
     def _infer_ranks(self) -> None:
+        inputs = set(self.roles.inputs)
         for name in self.roles.sequences:
             declared = self.roles.declared_kind(name)
             if declared == "matrix":
@@ -92,34 +99,55 @@ class Kinds:
                     f"{name} is a sequence; each of its steps is a vector.", self.roles.declared[name][2]
                 )
             given = {"scalar": SCALAR, "vector": VECTOR}.get(declared)
-            self.ranks[name] = given or (VECTOR if name in self.roles.inputs else NEUTRAL)
-        for last in (False, True):
-            changed = True
-            while changed:
-                changed = False
-                for name, right in self.roles.right.items():
-                    rank = max(self.ranks[name], self.rank(right))
-                    changed |= rank != self.ranks[name]
-                    self.ranks[name] = rank
-            if not last:  # what nothing determines is a vector, and this may determine others
-                self.ranks = {name: rank or VECTOR for name, rank in self.ranks.items()}
-        for name, node in self.roles.left.items():
+            self.ranks[name] = given or (VECTOR if name in inputs else NEUTRAL)
+        grounds = {name: list(self._grounds(right)) for name, right in self.roles.right.items()}
+        users: dict[str, list[str]] = {}
+        for name, found in grounds.items():
+            self.ranks[name] = max(self.ranks[name], *(ground for ground in found if isinstance(ground, int)), NEUTRAL)
+            for ground in found:
+                if isinstance(ground, str):
+                    users.setdefault(ground, []).append(name)
+        self._spread(users, list(self.ranks))
+        # what nothing determines is a vector, and this may determine others
+        undetermined = [name for name, rank in self.ranks.items() if rank == NEUTRAL]
+        self.ranks |= dict.fromkeys(undetermined, VECTOR)
+        self._spread(users, undetermined)
+        for name in self.roles.right:
             if self.roles.declared_kind(name) == "scalar" and self.ranks[name] == VECTOR:
-                raise self.roles.error(f"{name} is declared a scalar, but its equation gives a vector.", node)
+                raise self.roles.error(
+                    f"{name} is declared a scalar, but its equation gives a vector.", self.roles.left[name, NOW]
+                )
+
+    def _spread(self, users: dict[str, list[str]], changed: list[str]) -> None:
+        """Raise the rank of what uses the ``changed`` names, and so on."""
+        while changed:
+            name = changed.pop()
+            for user in users.get(name, ()):
+                if self.ranks[user] < self.ranks[name]:
+                    self.ranks[user] = self.ranks[name]
+                    changed.append(user)
 
     def rank(self, node: Node) -> int:
         """What ``node`` gives: a vector, a scalar, or (NEUTRAL) a number that takes the size of what is beside it."""
-        node = ungroup(node)
-        if node.kind == "number":
-            return NEUTRAL
-        if node.kind == "name":
-            name = self.roles.name(node)
-            return self.ranks[name.name] if name.time else VECTOR if self.parameters[name.name] != "scalar" else NEUTRAL
-        if node.kind == "function" and node.value in VECTOR_FUNCTIONS:
-            return SCALAR if VECTOR_FUNCTIONS[node.value][1] else VECTOR
-        if node.kind in ("concat", "transpose"):
-            return VECTOR
-        return max(self.rank(argument) for argument in node.args)
+        return max(ground if isinstance(ground, int) else self.ranks[ground] for ground in self._grounds(node))
+
+    def _grounds(self, node: Node) -> Iterator[int | str]:
+        """Ranks and sequences: the highest of these ranks, and of the ranks of these sequences, is that of ``node``."""
+        stack = [node]
+        while stack:
+            node = ungroup(stack.pop())
+            if node.kind == "number":
+                yield NEUTRAL
+            elif node.kind == "name":
+                name = self.roles.name(node)
+                scalar = name.time is None and self.parameters[name.name] == "scalar"
+                yield name.name if name.time else NEUTRAL if scalar else VECTOR
+            elif node.kind == "function" and node.value in VECTOR_FUNCTIONS:
+                yield SCALAR if VECTOR_FUNCTIONS[node.value][1] else VECTOR
+            elif node.kind in ("concat", "transpose"):
+                yield VECTOR
+            else:
+                stack.extend(node.args)
 
 
 def products(node: Node) -> Iterator[list[Node]]:

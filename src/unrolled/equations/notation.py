@@ -47,47 +47,60 @@ _PIECES = re.compile(
 
 @dataclass(frozen=True)
 class Plain:
-    """Plain text; character i came from character ``origin[i]`` of ``source``."""
+    """Plain text; character i came from the characters ``origin[i]`` (start, end) of ``source``."""
 
     text: str
-    origin: tuple[int, ...]
+    origin: tuple[tuple[int, int], ...]
     source: str
 
     def error(self, message: str, start: int, end: int | None = None) -> EquationError:
         """An error about the plain characters ``start`` to ``end``, pointing into the source."""
         return EquationError(message, self.source, *self.span(start, start + 1 if end is None else end))
 
+    def quote(self, start: int, end: int) -> str:
+        """What the user wrote for the plain characters ``start`` to ``end``, shortened where it is long."""
+        return shortened(self.source[slice(*self.span(start, end))].strip())
+
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where the plain characters ``start`` to ``end`` stand in the source."""
         if start >= len(self.origin):
             return len(self.source), len(self.source) + 1
-        first = self.origin[start]
-        last = self.origin[min(max(end, start + 1), len(self.origin)) - 1]
-        return first, max(first, last) + 1
+        first, _ = self.origin[start]
+        _, last = self.origin[min(max(end, start + 1), len(self.origin)) - 1]
+        return first, last
+
+
+def shortened(text: str) -> str:
+    """``text`` as a message quotes it: one that is too long loses its end."""
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+Cell = tuple[str, int, int]
 
 
 @dataclass
 class _Buffer:
-    """Plain text under construction, a list of (character, origin)."""
+    """Plain text under construction: each character with the start and end of what it came from."""
 
     source: str
-    cells: list[tuple[str, int]]
+    cells: list[Cell]
 
     def rewrite(self, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str | None]) -> None:
-        """Replace each match; all new characters point to the start of the match."""
-        body = "".join(character for character, _ in self.cells)
-        out: list[tuple[str, int]] = []
+        """Replace each match; all new characters point to the whole of it."""
+        body = "".join(character for character, _, _ in self.cells)
+        out: list[Cell] = []
         end = 0
         for match in pattern.finditer(body):
             new = replace(match)
             if new is not None:
                 out += self.cells[end : match.start()]
-                out += [(character, self.cells[match.start()][1]) for character in new]
                 end = match.end()
+                first, last = self.cells[match.start()][1], self.cells[end - 1][2]
+                out += [(character, first, last) for character in new]
         self.cells = out + self.cells[end:]
 
     def finish(self) -> Plain:
-        return Plain("".join(c for c, _ in self.cells), tuple(origin for _, origin in self.cells), self.source)
+        return Plain("".join(c for c, _, _ in self.cells), tuple(cell[1:] for cell in self.cells), self.source)
 
 
 def plain(source: str, names: Iterable[str] = ()) -> Plain:
@@ -96,7 +109,7 @@ def plain(source: str, names: Iterable[str] = ()) -> Plain:
         raise EquationError(f"The equations are {len(source):,} characters long; at most {MAXIMUM_LENGTH:,} are read.")
     buffer = _Buffer(source, [])
     for match in _PIECES.finditer(source):
-        buffer.cells += [(character, match.start()) for character in _piece(match, source)]
+        buffer.cells += [(character, match.start(), match.end()) for character in _piece(match)]
     _unwrap(buffer)
     _fractions(buffer)
     known = GREEK | GREEK_CAPITALS
@@ -110,7 +123,7 @@ def plain(source: str, names: Iterable[str] = ()) -> Plain:
     return buffer.finish()
 
 
-def _piece(match: re.Match[str], source: str) -> str:
+def _piece(match: re.Match[str]) -> str:
     kind, body = match.lastgroup, match.group()
     if kind == "command":
         name = match["command"].rstrip("*")
@@ -140,34 +153,34 @@ def _piece(match: re.Match[str], source: str) -> str:
 
 
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\*?\{[A-Za-z]*\*?\}")
-_WRAPPED = re.compile(r"\\(?P<wrapper>[A-Za-z]+)\s*\{\s*(?P<body>[^{}\\]*?)\s*\}")
+_WRAPPED = re.compile(r"\\(?P<wrapper>[A-Za-z]+)\s*\{(?P<body>[^{}\\]*)\}")
 
 
 def _unwrap(buffer: _Buffer) -> None:
     r"""\mathbf{W} → W, \text{softmax} → softmax, \begin{aligned} → nothing."""
     buffer.rewrite(_ENVIRONMENT, lambda m: " ")
-    buffer.rewrite(_WRAPPED, lambda m: f" {m['body']}" if m["wrapper"] in _WRAPPERS else None)
+    buffer.rewrite(_WRAPPED, lambda m: f" {m['body'].strip()}" if m["wrapper"] in _WRAPPERS else None)
 
 
 def _fractions(buffer: _Buffer) -> None:
     r"""\frac{a}{b} → ((a) / (b)), nested ones too."""
-    cells, out, pending = buffer.cells, [], []  # type: list[tuple[str, int]], list[tuple[str, int]], list[list[int]]
+    cells, out, pending = buffer.cells, [], []  # type: list[Cell], list[Cell], list[list[int]]
     depth = position = 0
     while position < len(cells):
-        character, origin = cells[position]
+        character, *origin = cell = cells[position]
         if character == "\\":
-            word = "".join(c for c, _ in cells[position : position + 5])
+            word = "".join(c for c, _, _ in cells[position : position + 5])
             following = _skip_space(cells, position + 5)
             if word != "\\frac" or following >= len(cells) or cells[following][0] != "{":
-                name = re.match(r"\\[A-Za-z]*", "".join(c for c, _ in cells[position : position + 30]))
+                name = re.match(r"\\[A-Za-z]*", "".join(c for c, _, _ in cells[position : position + 30]))
                 shown = name.group() if name else "\\"
                 raise EquationError(
                     f"The LaTeX command {shown} is not part of the language here. Write the equation with "
                     r"\frac{…}{…}, \mathbf{…}, \text{…}, \left( … \right), \odot, \cdot and Greek letters.",
-                    buffer.source, origin, origin + len(shown),
+                    buffer.source, origin[0], origin[0] + len(shown),
                 )  # fmt: skip
             pending.append([depth, 1])
-            out += [("(", origin), ("(", origin)]
+            out += _placed("((", cell)
             depth, position = depth + 1, following + 1
             continue
         if character == "{":
@@ -179,24 +192,31 @@ def _fractions(buffer: _Buffer) -> None:
                     following = _skip_space(cells, position + 1)
                     if following >= len(cells) or cells[following][0] != "{":
                         raise EquationError(
-                            r"\frac has a numerator but no denominator: write \frac{a}{b}.", buffer.source, origin
-                        )
+                            r"\frac has a numerator but no denominator: write \frac{a}{b}.",
+                            buffer.source, *origin,
+                        )  # fmt: skip
                     pending[-1][1] = 2
-                    out += [(")", origin), ("/", origin), ("(", origin)]
+                    out += _placed(")/(", cell)
                     depth, position = depth + 1, following + 1
                     continue
                 pending.pop()
-                out += [(")", origin), (")", origin)]
+                out += _placed("))", cell)
                 position += 1
                 continue
-        out.append((character, origin))
+        out.append(cell)
         position += 1
     if pending:
-        raise EquationError(r"A \frac is never closed: write \frac{a}{b}.", buffer.source, len(buffer.source))
+        end = len(buffer.source)
+        raise EquationError(r"A \frac is never closed: write \frac{a}{b}.", buffer.source, end, end + 1)
     buffer.cells = out
 
 
-def _skip_space(cells: list[tuple[str, int]], position: int) -> int:
+def _placed(characters: str, cell: Cell) -> list[Cell]:
+    """``characters`` where ``cell`` came from."""
+    return [(character, *cell[1:]) for character in characters]
+
+
+def _skip_space(cells: list[Cell], position: int) -> int:
     while position < len(cells) and cells[position][0].isspace():
         position += 1
     return position

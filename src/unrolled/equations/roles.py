@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isfinite, nan
 
-from unrolled.equations.expression import BEFORE, NOW, Expression, symbol
+from unrolled.equations.expression import BEFORE, NOW, Expression, Time, symbol
 from unrolled.equations.notation import Plain
 from unrolled.equations.operations import FUNCTIONS
+from unrolled.equations.printing import symbol_text
 from unrolled.equations.syntax import Declaration, Equation, Name, Node
 from unrolled.equations.system import FIRST, dependency_order
 from unrolled.errors import EquationError
+
+LONGEST_FUNCTION = max(map(len, FUNCTIONS))
 
 
 @dataclass
 class Roles:
     """The statements sorted by what they do, and the role of every name; checked, so that later steps may rely on it.
 
-    ``right`` and ``left`` give both sides of each equation by its name, ``initial`` the first values, ``constants`` the
-    numbers, ``declared`` (kind, shape, node) of each declaration.
+    ``right`` gives the right-hand side of each equation by its name, ``initial`` the first values, ``constants`` the
+    numbers, ``left`` where each of these is defined (at t, at -1, without time), ``declared`` (kind, shape, node) of
+    each declaration.
     """
 
     text: Plain
@@ -27,11 +32,11 @@ class Roles:
     given_outputs: tuple[str, ...] | None
     words: tuple[str, ...]
     right: dict[str, Node] = field(default_factory=dict)
-    left: dict[str, Node] = field(default_factory=dict)
+    left: dict[tuple[str, Time | None], Node] = field(default_factory=dict)
     initial: dict[str, Node] = field(default_factory=dict)
     constants: dict[str, float] = field(default_factory=dict)
     declared: dict[str, tuple[str, tuple[int | str, ...], Node]] = field(default_factory=dict)
-    declared_outputs: list[str] = field(default_factory=list)
+    declared_outputs: dict[str, Node] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._collect()
@@ -62,7 +67,7 @@ class Roles:
         for node in statement.names:
             name = self._bare(node)
             if statement.kind == "output":
-                self.declared_outputs.append(name)
+                self.declared_outputs.setdefault(name, node)
             elif name in self.declared:
                 raise self.error(f"{name} is declared twice. Keep one of the two lines.", node)
             else:
@@ -72,12 +77,7 @@ class Roles:
                 self.declared[name] = kind, statement.shape, node
 
     def _bare(self, node: Node) -> str:
-        name: Name = node.value
-        if name.time is None:
-            return name.name
-        if not name.time.anchor and name.time.offset >= 0:
-            return f"{name.name}_{name.time.offset}"
-        return name.name  # y_t : output is as clear as y : output
+        return _with_number(node.value, ()).name  # y_t : output is as clear as y : output
 
     def _define(self, statement: Equation) -> None:
         node, name, time = statement.left, statement.left.value.name, statement.left.value.time
@@ -86,7 +86,7 @@ class Roles:
             if name in table:
                 raise self.error(f"{name} has two {what}s. Keep one, or give the second a name of its own.", node)
             table[name] = statement.right
-            self.left.setdefault(name, node)
+            self.left[name, time] = node
         elif time is None or (not time.anchor and time.offset >= 0 and constant_value(statement.right) is not None):
             value = constant_value(statement.right)
             if value is None:
@@ -95,7 +95,12 @@ class Roles:
                     f"(α = 0.5). For a sequence write {name}_t = …",
                     node,
                 )
-            self.constants[self._bare(node)] = value
+            if not isfinite(value):
+                raise self.error("This is no finite number.", statement.right)
+            if (name := self._bare(node)) in self.constants:
+                raise self.error(f"{name} has two values. Keep one.", node)
+            self.constants[name] = value
+            self.left[name, None] = node
         elif not time.anchor:
             raise self.error(
                 f"An equation holds at every step t; write {name}_t = … on its left. The value before the first step, "
@@ -116,6 +121,18 @@ class Roles:
         timed = {name.name for _, name in found if name.time and name.time.anchor} | set(self.right)
         return [(node, _with_number(name, timed)) for node, name in found]
 
+    def learned(self, name: str) -> str | None:
+        """The parameter from which the state ``name`` starts; None where it starts from a number."""
+        node = ungroup(self.initial[name])
+        if constant_value(node) is not None:
+            return None
+        meant = _with_number(node.value, self.sequences) if node.kind == "name" else None
+        if meant is None or meant.time is not None:
+            raise self.error(
+                f"A first value is a number or a parameter: {name}_{{-1}} = 0 or {name}_{{-1}} = h0.", node
+            )
+        return meant.name
+
     @cached_property
     def _numbered(self) -> dict[int, Name]:
         return {id(node): name for node, name in self.occurrences}
@@ -131,9 +148,9 @@ class Roles:
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
-        learned = [n.value.name for n in self.initial.values() if n.kind == "name"]
+        learned = [self.learned(name) for name in self.initial]
         names = [n.name for _, n in self.occurrences if n.time is None]
-        return unique(name for name in [*names, *learned] if name not in self.constants)
+        return unique(name for name in [*names, *learned] if name is not None and name not in self.constants)
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:
@@ -141,14 +158,15 @@ class Roles:
         asked = self.given_outputs if self.given_outputs is not None else tuple(self.declared_outputs)
         for name in asked:
             if name not in self.right:
-                raise EquationError(
-                    f"{name} cannot be an output: no equation defines it. The equations define {', '.join(self.right)}."
-                )
+                defined = ", ".join(self.right)
+                message = f"{name} cannot be an output: no equation defines it. The equations define {defined}."
+                node = self.declared_outputs.get(name)
+                raise EquationError(message) if node is None else self.error(message, node)
         if asked or self.given_outputs is not None:
             return unique(asked)
         last = list(self.right)[-1]
-        inside = self._needed_by_states()
-        free = [name for name in self.right if name not in self.states and name not in inside]
+        inside = self._needed_by_states() | set(self.states)
+        free = [name for name in self.right if name not in inside]
         if free:
             return (free[-1],)
         return (last,) if _is_softmax(self.right[last]) else ()
@@ -166,43 +184,47 @@ class Roles:
     @cached_property
     def intermediates(self) -> tuple[str, ...]:
         """Defined names that are neither state nor output."""
-        return tuple(name for name in self.right if name not in self.states and name not in self.outputs)
+        others = {*self.states, *self.outputs}
+        return tuple(name for name in self.right if name not in others)
 
     def _check_names(self) -> None:
-        for left, node in self.left.items():
+        for (left, _), node in self.left.items():
             self.check_reserved(left, node)
         for node, meant in self.occurrences:
             self.check_reserved(meant.name, node)
             self._check_time(node, meant)
-        for name, node in self.initial.items():
+        for name in self.initial:
             if name not in self.states:
                 raise self.error(
                     f"{name} gets a first value but is no state: no equation uses {name}_{{t-1}}. Remove this line.",
-                    self.left[name] if name not in self.right else node,
+                    self.left[name, FIRST],
                 )
-        for name in (*self.constants, *self.declared):
-            if name in self.constants and name in self.sequences:
-                raise EquationError(f"{name} is a sequence ({name}_t) and a constant. Give the constant another name.")
+            if (parameter := self.learned(name)) is not None:
+                node = ungroup(self.initial[name])
+                self.check_reserved(parameter, node)
+                self._check_time(node, Name(parameter, None))
+        for name in self.constants:
+            if name in self.sequences:
+                raise self.error(
+                    f"{name} is a sequence ({name}_t) and a constant. Give the constant another name.",
+                    self.left[name, None],
+                )
         _ = self.outputs
 
     def check_reserved(self, name: str, node: Node) -> None:
         """Time and functions cannot be names."""
-        if name in ("t", "T"):
-            word = self._word_around(node)
-            if word in FUNCTIONS:
-                raise self.error(f"{word} is a function and needs brackets: {word}(…).", node)
-            hint = f" If {word} is one name, declare it: '{word} : name'." if len(word) > 1 else ""
-            raise self.error(f"{name} is reserved for time. Use another letter.{hint}", node)
-        if name in FUNCTIONS:
-            raise self.error(f"{name} is a function and needs brackets: {name}(…).", node)
-
-    def _word_around(self, node: Node) -> str:
         body, start, end = self.text.text, node.start, node.end
-        while start > 0 and body[start - 1].isalpha():
+        while start > 0 and body[start - 1].isalpha() and node.start - start < LONGEST_FUNCTION:
             start -= 1
-        while end < len(body) and body[end].isalpha():
+        while end < len(body) and body[end].isalpha() and end - node.end < LONGEST_FUNCTION:
             end += 1
-        return body[start:end]
+        word = body[start:end]
+        if name in FUNCTIONS or word in FUNCTIONS:
+            word = word if word in FUNCTIONS else name
+            raise self.text.error(f"{word} is a function and needs brackets: {word}(…).", start, end)
+        if name in ("t", "T"):
+            hint = f" If {word} is one name, declare it: '{word} : name'." if len(word) > 1 and word.isalpha() else ""
+            raise self.error(f"{name} is reserved for time. Use another letter.{hint}", node)
 
     def _check_time(self, node: Node, name: Name) -> None:
         letter, time = name.name, name.time
@@ -211,7 +233,7 @@ class Roles:
                 raise self.error(f"{letter} is a sequence elsewhere: write {letter}_t or {letter}_{{t-1}}.", node)
         elif not time.anchor:
             raise self.error(
-                f"{letter}_{time} names one step, but an equation holds at every step. Write {letter}_t or "
+                f"{symbol_text(letter, time)} names one step, but an equation holds at every step. Write {letter}_t or "
                 f"{letter}_{{t-1}}; a first value is set by a line {letter}_{{-1}} = 0.",
                 node,
             )
@@ -237,8 +259,9 @@ class Roles:
             )
 
     @cached_property
-    def sequences(self) -> tuple[str, ...]:
-        return unique([*(n.name for _, n in self.occurrences if n.time), *self.right])
+    def sequences(self) -> Collection[str]:
+        """Every name with a time, in the order of their first appearance."""
+        return dict.fromkeys([*(n.name for _, n in self.occurrences if n.time), *self.right]).keys()
 
     def _fresh(self, letters: str) -> str:
         taken = {name.name for _, name in self.occurrences} | set(self.right)
@@ -253,10 +276,12 @@ class Roles:
             dependency_order(placeholder)
         except ValueError as error:
             cycle = error.args[0]
+            shown = [symbol_text(name, NOW) for name in cycle]
+            shown = shown if len(shown) <= 12 else [*shown[:6], "…", *shown[-5:]]
             raise self.error(
-                "Within one step each of these needs the next: " + " → ".join(f"{name}_t" for name in cycle)
-                + f". Somewhere on the way use the step before, for example {cycle[1]}_{{t-1}}.",
-                self.left[cycle[0]],
+                f"Within one step each of these needs the next: {' → '.join(shown)}. Somewhere on the way use the step "
+                f"before, for example {cycle[1]}_{{t-1}}.",
+                self.left[cycle[0], NOW],
             ) from None  # fmt: skip
 
 
@@ -269,10 +294,11 @@ def names_below(node: Node) -> Iterator[Node]:
         stack.extend(reversed(node.args))
 
 
-def _with_number(name: Name, timed: set[str]) -> Name:
+def _with_number(name: Name, timed: Collection[str]) -> Name:
+    """``W_1`` is a parameter, and ``W_{i,1}`` another, unless W is a sequence with steps."""
     time = name.time
     if time and not time.anchor and time.offset >= 0 and name.name not in timed:
-        return Name(f"{name.name}_{time.offset}", None)
+        return Name(f"{name.name}{'' if '_' in name.name else '_'}{time.offset}", None)
     return name
 
 
@@ -292,7 +318,7 @@ def constant_value(node: Node) -> float | None:
         return value if value is None or node.kind == "positive" else -value
     if node.kind == "term" and node.value == ("/",):
         one, other = (constant_value(argument) for argument in node.args)
-        return None if one is None or not other else one / other
+        return None if one is None or other is None else one / other if other else nan
     return None
 
 

@@ -48,28 +48,63 @@ class ContradictionError(Exception):
 
 @dataclass
 class Unifier:
-    """Bindings of unknowns; ``preference`` orders them: of two equal unknowns the one that comes first stays free."""
+    """Bindings of unknowns; ``preference`` orders them: of two equal unknowns the one that comes first stays free.
+
+    ``pending`` are differences that must be zero and bind nothing yet, ``waiting`` says which of them speak of a name.
+    """
 
     preference: Mapping[str, int]
     bindings: dict[str, Size] = field(default_factory=dict)
-    pending: list[Size] = field(default_factory=list)
+    pending: dict[int, Size] = field(default_factory=dict)
+    waiting: dict[str, list[int]] = field(default_factory=dict)
+    count: int = 0  # of all that ever were pending
+
+    def copy(self) -> Unifier:
+        waiting = {name: list(keys) for name, keys in self.waiting.items()}
+        return Unifier(self.preference, dict(self.bindings), dict(self.pending), waiting, self.count)
 
     def resolve(self, size: Size) -> Size:
         """``size`` in terms of unknowns that are free."""
         while any(name in self.bindings for name, _ in size.terms):
             total = Size(size.constant)
             for name, coefficient in size.terms:
-                total += self.bindings.get(name, Size.of(name)).times(coefficient)
+                total += self._follow(name).times(coefficient)
             size = total
         return size
 
+    def _follow(self, name: str) -> Size:
+        """What ``name`` is bound to, beyond names that are bound to one name only; the next time it is one step."""
+        passed, value = [name], self.bindings.get(name, Size.of(name))
+        while value.constant == 0 and len(value.terms) == 1 and value.terms[0][1] == 1:
+            following = self.bindings.get(value.terms[0][0])
+            if following is None:
+                break
+            passed.append(value.terms[0][0])
+            value = following
+        for each in passed[:-1]:
+            self.bindings[each] = value
+        return value
+
     def unify(self, one: Size, other: Size) -> None:
         """Make two sizes equal. Raises ContradictionError where no positive sizes can."""
-        difference = self.resolve(one) - self.resolve(other)
+        queue = [one - other]
+        while queue:
+            difference = self.resolve(queue.pop())
+            bound = self._bind(difference)
+            if bound is None and difference.terms:
+                self.pending[self.count] = difference
+                for name, _ in difference.terms:
+                    self.waiting.setdefault(name, []).append(self.count)
+                self.count += 1
+            elif bound is not None:
+                queue += [self.pending.pop(key) for key in self.waiting.pop(bound, ()) if key in self.pending]
+
+    def _bind(self, difference: Size) -> str | None:
+        """Bind an unknown so that ``difference`` is zero, and give its name; None where it is zero or not yet clear."""
         if not difference.terms:
             if difference.constant:
                 raise ContradictionError
-            return
+            return None
         signs = {c > 0 for _, c in difference.terms}
         if len(signs) == 1 and (difference.constant == 0 or (difference.constant > 0) in signs):
             raise ContradictionError  # a sum of positive sizes would be zero or negative
@@ -77,20 +112,15 @@ class Unifier:
             solution = (Size(0, ((name, coefficient),)) - difference).times(coefficient)
             if abs(coefficient) == 1 and _may_be_positive(solution):
                 self.bindings[name] = solution
-                return self._retry()
+                return name
         if len(difference.terms) == 1:  # c·n + k = 0
             ((name, coefficient),) = difference.terms
             value, rest = divmod(-difference.constant, coefficient)
             if rest or value < 1:
                 raise ContradictionError
             self.bindings[name] = Size(value)
-            return self._retry()
-        self.pending.append(difference)
-
-    def _retry(self) -> None:
-        waiting, self.pending = self.pending, []
-        for difference in waiting:
-            self.unify(difference, Size())
+            return name
+        return None
 
 
 def _may_be_positive(size: Size) -> bool:

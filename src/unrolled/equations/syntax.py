@@ -14,7 +14,7 @@ from lark import Lark, TextSlice, Token, Transformer, UnexpectedCharacters, Unex
 from lark.exceptions import VisitError
 
 from unrolled.equations.expression import Time
-from unrolled.equations.notation import TRANSPOSE, Plain, plain, statements
+from unrolled.equations.notation import TRANSPOSE, Plain, plain, shortened, statements
 from unrolled.equations.operations import FUNCTIONS
 from unrolled.errors import EquationError
 
@@ -70,7 +70,7 @@ def parse(source: str, names: Iterable[str] = ()) -> tuple[Plain, list[Equation 
     Raises:
         EquationError: the text is not of the language; the error shows where, why, and what to write.
     """
-    words = tuple(sorted({*names, *_declared_words(source)}, key=lambda word: (-len(word), word)))
+    words = _longest_first({*names, *_declared_words(source)})
     text = plain(source, words)
     parser = _parser(words)
     return text, [_statement(parser, text, *span) for span in statements(text)]
@@ -78,18 +78,18 @@ def parse(source: str, names: Iterable[str] = ()) -> tuple[Plain, list[Equation 
 
 def parse_expression(source: str, names: Iterable[str] = ()) -> tuple[Plain, Node]:
     """One expression (not an equation), for claims and targets."""
-    words = tuple(sorted(names, key=lambda word: (-len(word), word)))
+    words = _longest_first(names)
     text = plain(source, words)
     spans = statements(text)
-    if len(spans) != 1:
+    if len(spans) != 1 or "=" in text.text:
         raise EquationError("One expression is expected here, without an equals sign or a semicolon.", source)
-    return text, _statement(_parser(words, "sum"), text, *spans[0])
+    return text, _statement(_parser(words, "sum"), text, *spans[0], equation=False)
 
 
 def read_name(token: str) -> Name:
     """Split ``h_{f,t-1}``, ``h(t-1)``, ``W_{ih}`` … into name and time. ValueError where a subscript is neither."""
     found = re.fullmatch(
-        r"(?P<base>.+?)(?:_(?:\{(?P<braced>[^{}]*)\}|(?P<bare>[^\W_]+)))?(?P<at>\s*(?:\^\s*)?[({].*)?", token
+        r"(?P<base>.+?)(?:_(?:\{(?P<braced>[^{}]*)\}|(?P<bare>[^\W_]+)))?(?P<at>\s*(?:\^\s*)?[({].*)?", token, re.DOTALL
     )
     assert found is not None  # the lexer's NAME has this form
     base, subscript, time = found["base"], found["braced"] if found["bare"] is None else found["bare"], None
@@ -113,8 +113,20 @@ def _time(subscript: str) -> Time | None:
 
 def _declared_words(source: str) -> set[str]:
     """Words that stand before a colon (``gate : name``) are names from the start."""
-    found = re.findall(r"(?:^|[\n;])\s*([^\W\d_][^:=;\n]*?)\s*:", source)
-    return {word for names in found for word in re.findall(r"[^\W\d_]{2,}(?=\s*(?:,|$))", names)}
+    heads = [head for line in re.split(r"[\n;]", source) for head, colon, _ in [line.partition(":")] if colon]
+    words = [word.strip() for head in heads for word in head.split(",")]
+    return {word for word in words if len(word) > 1 and word.isalpha()}
+
+
+def _longest_first(names: Iterable[str]) -> tuple[str, ...]:
+    """The words in the order in which the lexer tries them."""
+    for word in (names := set(names)):
+        if not word.isalpha():
+            raise EquationError(
+                f"{word!r} cannot be a name: names= takes words of letters. Digits and subscripts may follow the word "
+                "in the equations themselves."
+            )
+    return tuple(sorted(names, key=lambda word: (-len(word), word)))
 
 
 @lru_cache(maxsize=32)
@@ -125,7 +137,7 @@ def _parser(words: tuple[str, ...], start: str = "start") -> Lark:
     return Lark(grammar, parser="lalr", lexer="contextual", start=start, transformer=_Build(), maybe_placeholders=False)
 
 
-def _statement(parser: Lark, text: Plain, start: int, end: int) -> Any:
+def _statement(parser: Lark, text: Plain, start: int, end: int, equation: bool = True) -> Any:
     try:
         return parser.parse(TextSlice(text.text, start, end))  # positions stay those of the whole text
     except _RefusedError as complaint:
@@ -135,33 +147,51 @@ def _statement(parser: Lark, text: Plain, start: int, end: int) -> Any:
             raise text.error(error.orig_exc.message, error.orig_exc.start, error.orig_exc.end) from None
         raise
     except UnexpectedEOF:
-        raise _ended(text, start, end) from None
+        raise _ended(text, start, end, equation) from None
     except UnexpectedToken as error:
         if error.token.type == "$END":
-            raise _ended(text, start, end) from None
+            raise _ended(text, start, end, equation) from None
         token = error.token
-        raise text.error(_unexpected(str(token), text, start, end), token.start_pos, token.end_pos) from None
+        raise _unexpected(str(token), token.start_pos, token.end_pos, text, start, end, equation) from None
     except UnexpectedCharacters as error:
         at = error.pos_in_stream or 0
-        raise text.error(_unexpected(text.text[at], text, start, end), at) from None
+        raise _unexpected(text.text[at], at, at + 1, text, start, end, equation) from None
 
 
-def _ended(text: Plain, start: int, end: int) -> EquationError:
+_LEFT_SIDE = "An equation has one name at time t on its left: write h_t = …"
+_KINDS = (
+    "After the colon stands scalar, vector, matrix, output, name, or a shape: α : scalar, A : 20×20. One declaration "
+    "has a line of its own."
+)
+
+
+def _ended(text: Plain, start: int, end: int, equation: bool) -> EquationError:
     body = text.text[start:end]
-    if "=" not in body:
+    if equation and "=" not in body:
         message = "An equation needs an equals sign: write h_t = … with a name at time t on its left."
     else:
         message = "The equation ends where something is still missing. Write what follows, or remove the last sign."
     return text.error(message, start + len(body.rstrip()) - 1)
 
 
-def _unexpected(token: str, text: Plain, start: int, end: int) -> str:
-    body = text.text[start:end]
-    if token == "=" and body.count("=") > 1:
+def _unexpected(token: str, at: int, to: int, text: Plain, start: int, end: int, equation: bool) -> EquationError:
+    """The error about ``token``, the plain characters ``at`` to ``to`` of the statement from ``start`` to ``end``."""
+    before, equals, after = text.text[start:end].partition("=")
+    head, colon, kind = before.partition(":")
+    if colon and at > start + len(head):
+        first = start + len(head) + 1 + len(kind) - len(kind.lstrip())
+        return text.error(_KINDS, first, max(start + len(before.rstrip()), to))
+    if equation and token != "_" and (at <= start + len(before) or not equals):
+        first = start + len(before) - len(before.lstrip())
+        return text.error(_LEFT_SIDE, first, start + len(before.rstrip()))
+    return text.error(_complaint(token, text.text[start:at].rstrip()[-1:], "=" in after), at, to)
+
+
+def _complaint(token: str, previous: str, second: bool) -> str:
+    """What is wrong with ``token`` after the character ``previous`` on a right-hand side."""
+    if token == "=" and second:
         return "A second = in one equation. Put each equation on its own line, or separate them with a semicolon."
-    if token == "=" or ("=" not in body and ":" not in body):
-        return "An equation has one name at time t on its left: write h_t = …"
-    if token == "^":
+    if "^" in (token, previous):
         return "An exponent is a number (a^2), T (a transpose, W^T) or a time in brackets (h^{(t)}), once."
     if token == TRANSPOSE:
         return "A transpose follows a matrix, once: write W^T."
@@ -193,7 +223,7 @@ class _Build(Transformer[Token, Any]):
         (token,) = children
         if token.type == "NAME":
             return str(token)
-        if not token.isdigit() or int(token) < 1:
+        if not token.isdigit() or len(token) > 9 or int(token) < 1:
             raise _RefusedError(
                 "A size is a positive whole number: A : 20×20.", token.start_pos or 0, token.end_pos or 0
             )
@@ -217,14 +247,15 @@ class _Build(Transformer[Token, Any]):
         return _node("sum", children[::2], ("+", *(str(sign) for sign in children[1::2])))
 
     def term(self, children: list[Any]) -> Node:
-        return _node("term", children[::2], tuple(str(operator) for operator in children[1::2]))
+        operators = tuple(str(operator) for operator in children[1::2])
+        return _node("term", children[::2], operators, nested=max(1, operators.count("·")))
 
     def unary(self, children: list[Any]) -> Node:
         sign, operand = children
         return _node("negative" if sign == "-" else "positive", [operand], start=sign.start_pos)
 
     def juxtaposition(self, children: list[Node]) -> Node:
-        return _node("juxtaposition", children)
+        return _node("juxtaposition", children, nested=len(children) - 1)
 
     def exponent(self, children: list[Token]) -> float:
         value = _finite(children[-1])
@@ -236,27 +267,28 @@ class _Build(Transformer[Token, Any]):
     def transpose(self, children: list[Any]) -> Node:
         return _node("transpose", [children[0]], end=children[1].end_pos)
 
-    def grouped(self, children: list[Node]) -> Node:
-        (inner,) = children
-        return Node("group", (inner,), None, inner.start, inner.end, inner.depth)
+    def grouped(self, children: list[Any]) -> Node:
+        opening, inner, closing = children
+        return Node("group", (inner,), None, opening.start_pos, closing.end_pos, inner.depth)
 
-    def concat(self, children: list[Node]) -> Node:
-        return _node("concat", children)
+    def concat(self, children: list[Any]) -> Node:
+        return _node("concat", children[1::2], start=children[0].start_pos, end=children[-1].end_pos)
 
-    def arguments(self, children: list[Node]) -> list[Node]:
-        return children
+    def arguments(self, children: list[Any]) -> tuple[list[Node], Token]:
+        return children[1::2], children[-1]
 
     def function(self, children: list[Any]) -> Node:
-        token, arguments = children
-        return _node("function", arguments, FUNCTIONS[str(token)], start=token.start_pos)
+        token, (arguments, closing) = children
+        return _node("function", arguments, FUNCTIONS[str(token)], token.start_pos, closing.end_pos)
 
     def unknown_function(self, children: list[Any]) -> Node:
         token = children[0]
-        close = difflib.get_close_matches(str(token).lower(), FUNCTIONS, 1, 0.5)
+        word = shortened(str(token))
+        close = difflib.get_close_matches(word.lower(), FUNCTIONS, 1, 0.5)
         hint = f"did you mean {close[0]}?" if close else f"the functions are {', '.join(FUNCTIONS)}."
         raise _RefusedError(
-            f"There is no function {token}: {hint} (For a matrix before a bracket put a blank between the letters: "
-            f"{' '.join(token)} (…); a word becomes one name with names=[…] or a line '{token} : name'.)",
+            f"There is no function {word}: {hint} (For a matrix before a bracket put a blank between the letters: "
+            f"{' '.join(word)} (…); a word becomes one name with names=[…] or a line '{word} : name'.)",
             token.start_pos, token.end_pos,
         )  # fmt: skip
 
@@ -272,8 +304,10 @@ def _leaf(kind: str, value: object, token: Token) -> Node:
     return Node(kind, (), value, token.start_pos or 0, token.end_pos or 0)
 
 
-def _node(kind: str, args: list[Node], value: Any = None, start: int | None = None, end: int | None = None) -> Node:
-    depth = 1 + max(argument.depth for argument in args)
+def _node(
+    kind: str, args: list[Node], value: Any = None, start: int | None = None, end: int | None = None, nested: int = 1
+) -> Node:
+    depth = nested + max(argument.depth for argument in args)
     first = args[0].start if start is None else start
     last = args[-1].end if end is None else end
     if depth > MAXIMUM_DEPTH:

@@ -54,7 +54,7 @@ class System:
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _again, (str(self),)
+        return _again, (str(self), None if self.outputs else ())  # the text tells every choice but the empty one
 
     @property
     def sizes(self) -> Mapping[str, Size]:
@@ -65,7 +65,8 @@ class System:
     def free_sizes(self) -> tuple[str, ...]:
         """The sizes that must be given."""
         found = {name for shape in self.shapes.values() for size in shape for name, _ in size.terms}
-        return tuple(sorted(found, key=lambda name: self._order().get(name, len(self.shapes))))
+        order = self._order()
+        return tuple(sorted(found, key=lambda name: order.get(name, len(order))))
 
     @property
     def sequences(self) -> tuple[str, ...]:
@@ -94,7 +95,8 @@ class System:
         Raises:
             SizeError: a size is missing, unknown, not positive, or contradicts another.
         """
-        known = {*self.sizes, *self.free_sizes}
+        named = {**self._named_sizes(), **self.sizes}
+        known = {*named, *self.free_sizes}
         for name, value in given.items():
             if name not in known:
                 raise SizeError(f"There is no size {name!r} here; the sizes are {', '.join(sorted(known))}.")
@@ -103,7 +105,7 @@ class System:
         unifier = Unifier(self._order())
         try:
             for name, value in given.items():
-                unifier.unify(self.sizes.get(name, Size.of(name)), Size(value))
+                unifier.unify(named.get(name, Size.of(name)), Size(value))
         except ContradictionError:
             raise self._explain(given) from None
         shapes = {name: tuple(unifier.resolve(size) for size in shape) for name, shape in self.shapes.items()}
@@ -112,6 +114,16 @@ class System:
             needed = ", ".join(f"{name}=…" for name in missing)
             raise SizeError(f"The size of {', '.join(missing)} does not follow from what was given: write {needed}.")
         return {name: tuple(size.constant for size in shape) for name, shape in shapes.items()}
+
+    def _named_sizes(self) -> dict[str, Size]:
+        """The sizes that declarations name, ``A : n×m``, as far as equations say what they are."""
+        return {
+            edge: size
+            for name, kind in self.declarations
+            if "×" in kind or len(self.shapes.get(name, ())) == 1
+            for edge, size in zip(kind.split("×"), self.shapes.get(name, ()), strict=False)
+            if not edge.isdigit() and edge not in ("scalar", "vector", "name", "output")
+        }
 
     def _order(self) -> dict[str, int]:
         return {name: i for i, name in enumerate((*reversed(self.states), *self.outputs, *self.inputs, *self.shapes))}
@@ -145,23 +157,20 @@ def dependency_order(definitions: Mapping[str, Expression]) -> tuple[str, ...]:
         name: [n.data[0] for n in walk([right]) if n.op == "symbol" and n.data[1] == NOW and n.data[0] in definitions]
         for name, right in definitions.items()
     }
-    order: list[str] = []
-    state: dict[str, int] = {}
+    order: dict[str, None] = {}
     for root in definitions:
-        path = [root]
+        path = {root: iter(needs[root])} if root not in order else {}
         while path:
-            name = path[-1]
-            state[name] = 1
-            following = next((n for n in needs[name] if state.get(n) != 2), None)
+            name, rest = next(reversed(path.items()))
+            following = next((n for n in rest if n not in order), None)
             if following is None:
-                state[name] = 2
-                if name not in order:
-                    order.append(name)
-                path.pop()
-            elif state.get(following) == 1:
-                raise ValueError([*path[path.index(following) :], following])
+                order[name] = None
+                del path[name]
+            elif following in path:
+                names = list(path)
+                raise ValueError([*names[names.index(following) :], following])
             else:
-                path.append(following)
+                path[following] = iter(needs[following])
     return tuple(order)
 
 
@@ -169,7 +178,7 @@ def previous(names: Iterable[str]) -> tuple[Expression, ...]:
     return tuple(symbol(name, BEFORE) for name in names)
 
 
-def _again(text: str) -> System:
+def _again(text: str, outputs: tuple[str, ...] | None) -> System:
     from unrolled.equations.elaboration import system
 
-    return system(text)
+    return system(text, outputs)
