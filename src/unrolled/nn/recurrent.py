@@ -134,8 +134,9 @@ class Recurrent(nn.Module):
     def _run(self, x: Any, state: Mapping[str, Tensor] | None, lengths: Any, logits: bool) -> tuple[Any, State]:
         batch = pack(x, lengths, self.network.layers[0].system.inputs)
         known = {name for layer in self.network.layers for name in layer.system.states}
-        if state is not None and not set(state) <= known:
-            raise DataError(f"The states are {', '.join(sorted(known))}; the state given has {', '.join(state)}.")
+        if state is not None and not (isinstance(state, Mapping) and set(state) <= known):
+            got = ", ".join(state) if isinstance(state, Mapping) else f"a {type(state).__name__}"
+            raise DataError(f"A state is a dict with keys among {', '.join(sorted(known))}; got {got}.")
         given = {name: batch.state_in(value) for name, value in (state or {}).items()}
         final: list[dict[str, Tensor]] = []
         sequences = dict(batch.data)

@@ -63,10 +63,10 @@ class Batch:
         """A state (…, B, n) given by the caller, as (…, B, n) in packed order."""
         if self.form == "single":
             state = state.unsqueeze(-2)
-        if state.shape[-2] != self.batch:
+        if state.dim() < 2 or state.shape[-2] != self.batch:
             raise DataError(
-                f"The state is for {state.shape[-2]} sequences but the input has {self.batch}. "
-                f"A state has the shape (…, {self.batch}, size)."
+                f"A state of the shape {tuple(state.shape)} does not fit the input, which has {self.batch} sequences: "
+                f"it is (…, {self.batch}, size)."
             )
         return state if self.order is None else state.index_select(-2, self.order)
 
@@ -94,6 +94,8 @@ def pack(x: Data | Mapping[str, Data], lengths: Tensor | Sequence[int] | None, n
     Raises:
         DataError: shapes, lengths or names do not fit together.
     """
+    if not names:
+        raise DataError("These equations read no input, so that the number of steps is unknown. Give them one.")
     if isinstance(x, Mapping):
         if set(x) != set(names):
             raise DataError(f"The recurrence reads {', '.join(names)}, but the dict gives {', '.join(x) or 'nothing'}.")
@@ -114,7 +116,9 @@ def _pack_one(x: Data, lengths: Tensor | Sequence[int] | None, name: str) -> Bat
         # torch keeps the state of a packed batch in the caller's order
         return Batch({name: x.data}, sizes, sizes[0], "packed", len(sizes), x.sorted_indices, packed=x)
     if not isinstance(x, Tensor):
-        return _pack_list(list(x), name)
+        return _pack_list(x, name)
+    if not x.is_floating_point() and x.dtype != torch.int64:
+        raise DataError(f"The input {name} is {x.dtype}: vectors are floating-point numbers, symbols are int64 ids.")
     width = 1 if x.dtype == torch.int64 else 2
     if x.dim() == width:
         batch = _pack_dense(x.unsqueeze(1), None if lengths is None else torch.as_tensor(lengths).reshape(1), name)
@@ -131,10 +135,11 @@ def _pack_dense(x: Tensor, lengths: Tensor | Sequence[int] | None, name: str) ->
     steps, batch = x.shape[:2]
     if lengths is None:
         return Batch({name: x.reshape(steps * batch, *x.shape[2:])}, (batch,) * steps, batch, "dense", steps)
-    each = torch.as_tensor(lengths, dtype=torch.long, device="cpu")
-    if each.shape != (batch,) or bool(((each < 0) | (each > steps)).any()):
+    given = torch.as_tensor(lengths, device="cpu")
+    each = given.long()
+    if each.shape != (batch,) or bool(((each != given) | (each < 0) | (each > steps)).any()):
         raise DataError(
-            f"lengths are {batch} whole numbers from 0 to T = {steps}, one per sequence; got {each.tolist()}."
+            f"lengths are {batch} whole numbers from 0 to T = {steps}, one per sequence; got {given.tolist()}."
         )
     order = torch.argsort(each, descending=True, stable=True)
     alive = torch.arange(steps)[:, None] < each[order][None, :]
@@ -145,9 +150,14 @@ def _pack_dense(x: Tensor, lengths: Tensor | Sequence[int] | None, name: str) ->
     return Batch({name: data}, sizes, batch, "lengths", steps, order, rows)
 
 
-def _pack_list(sequences: list[Tensor], name: str) -> Batch:
+def _pack_list(sequences: Sequence[Tensor], name: str) -> Batch:
+    if not isinstance(sequences, list | tuple) or not all(isinstance(each, Tensor) for each in sequences):
+        raise DataError(f"The input {name} is a {type(sequences).__name__}. Give a tensor, or a list of tensors.")
     if not sequences:
         raise DataError("The list of sequences is empty, so that their size is unknown. Give a tensor (T, 0, size).")
-    lengths = [len(sequence) for sequence in sequences]
-    padded = torch.nn.utils.rnn.pad_sequence(sequences)
-    return replace(_pack_dense(padded, lengths, name), form="list")
+    kinds = {(each.dtype, each.dim(), each.shape[1:]) for each in sequences}
+    if len(kinds) > 1 or sequences[0].dim() not in (1, 2):
+        shapes = ", ".join(f"{tuple(each.shape)} {each.dtype}" for each in sequences)
+        raise DataError(f"A list holds sequences (T_i, size) of one size, or ids (T_i,), of one dtype; got {shapes}.")
+    padded = torch.nn.utils.rnn.pad_sequence(list(sequences))
+    return replace(_pack_dense(padded, [len(each) for each in sequences], name), form="list")
