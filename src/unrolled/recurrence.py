@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from unrolled.equations.library import load
 from unrolled.equations.sizes import Size
 from unrolled.equations.system import System
+
+if TYPE_CHECKING:
+    from unrolled.explain.derivation import Derivation
+    from unrolled.explain.expression import Expression
+    from unrolled.explain.tape import Tape
 
 
 class Recurrence:
@@ -56,7 +62,7 @@ class Recurrence:
         return hash(self.system)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Recurrence, (str(self),)
+        return Recurrence.from_system, (self.system,)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -87,3 +93,83 @@ class Recurrence:
     def sizes(self) -> Mapping[str, Size]:
         """The size of each sequence: a number, a free size, or a sum."""
         return self.system.sizes
+
+    # what follows explains the equations; numpy is loaded only here
+
+    def expand(self, target: str, initial: Mapping[str, float] | None = None, named: bool = False) -> Expression:
+        """``target``, such as y_2, in terms of inputs, parameters and first states.
+
+        ``initial`` sets first states; with ``named`` every sequence at every step is a line of its own.
+
+        Raises:
+            TargetError: there is no such sequence or step, or the nested formula would fill many pages.
+
+        >>> Recurrence("elman").expand("y_1", initial={"h": 0})
+        softmax(V tanh(U x_1 + W tanh(U x_0)))
+        """
+        from unrolled.explain.expression import expand
+
+        return expand(self.system, target, initial, named)
+
+    def tape(
+        self,
+        target: str,
+        wrt: str | tuple[str, ...] | None = None,
+        sizes: Mapping[str, int] | None = None,
+        seed: Any = None,
+        initial: Mapping[str, float] | None = None,
+        mode: Literal["reverse", "forward"] = "reverse",
+    ) -> Tape:
+        """The Wengert list of ``target`` at a numbered step, with the adjoint of each value.
+
+        Scalars by default, as in a worked exercise; matrices where ``sizes`` are given, and then a vector target takes
+        a ``seed`` v of its size, for vᵀ ∂target/∂θ. ``wrt`` names the leaves that are asked for (all by default).
+
+        Raises:
+            TargetError: there is no such target or leaf, or a vector target has no seed.
+
+        >>> tape = Recurrence("h_t = tanh(U x_t)").tape("h_0").evaluate({"U": 0.5, "x_0": 2.0})
+        >>> print(round(float(tape.gradient("U")), 6), "= 2 (1 - tanh(1)²)")
+        0.839949 = 2 (1 - tanh(1)²)
+        """
+        from unrolled.explain.tape import tape
+
+        return tape(self.system, target, wrt, sizes, seed, initial, mode)
+
+    def derive(
+        self,
+        target: str,
+        wrt: str,
+        form: Literal["matrix", "scalar"] = "matrix",
+        initial: Mapping[str, float] | None = None,
+    ) -> Derivation:
+        """∂target/∂wrt: the closed form at a numbered step, the forward recursion (RTRL), the backward one (BPTT).
+
+        Raises:
+            TargetError: there is no such target or quantity; the message lists what there is.
+
+        >>> print(Recurrence("elman").derive("h_1", "U", form="scalar", initial={"h": 0}).closed)
+        (1 - h_1^2) (x_1 + W (1 - h_0^2) x_0)
+        """
+        from unrolled.explain.derivation import derive
+
+        return derive(self.system, target, wrt, form, initial)
+
+    def jacobian(
+        self,
+        target: str,
+        wrt: str,
+        form: Literal["matrix", "scalar"] = "matrix",
+        initial: Mapping[str, float] | None = None,
+    ) -> Expression:
+        """∂h_t/∂h_{t-1} in terms of the sequences at these steps, or between numbered steps.
+
+        Raises:
+            TargetError: there is no such target or state.
+
+        >>> Recurrence("elman").jacobian("h_t", "h_{t-1}")
+        diag(1 - h_t^2) W
+        """
+        from unrolled.explain.derivation import jacobian
+
+        return jacobian(self.system, target, wrt, form, initial)

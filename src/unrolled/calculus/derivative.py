@@ -16,7 +16,7 @@ from unrolled.calculus.reverse import pullback
 from unrolled.calculus.shapes import Shape as Numbers
 from unrolled.calculus.shapes import shapes
 from unrolled.calculus.tangent import Matrix, Shape, identity, tangent
-from unrolled.calculus.unroll import at_step, shift, zeroless
+from unrolled.calculus.unroll import Unrolling, shift
 from unrolled.equations.expression import BEFORE, NOW, Expression, Time, number, substitute, symbol, symbols, walk
 from unrolled.equations.operations import ELEMENTWISE, VECTOR_FUNCTIONS
 from unrolled.equations.sizes import Size
@@ -118,15 +118,15 @@ class ForwardMode:
             return found
         return substitute(found, {right: result})
 
-    def closed(self, target: str, step: int, first: Callable[[str], Expression]) -> Matrix:
-        """∂target/∂θ at ``step``, in terms of the sequences at the steps so far; ``first`` gives the first states."""
-        return self.at_each_step(step, first).get((target, step))
+    def closed(self, target: str, step: int, unrolling: Unrolling) -> Matrix:
+        """∂target/∂θ at ``step``, in terms of the sequences at the steps so far."""
+        return self.at_each_step(step, unrolling).get((target, step))
 
-    def at_each_step(self, last: int, first: Callable[[str], Expression]) -> dict[tuple[str, int], Expression]:
+    def at_each_step(self, last: int, unrolling: Unrolling) -> dict[tuple[str, int], Expression]:
         """The closed derivative of each sequence at each step up to ``last``."""
         found: dict[tuple[str, int], Expression] = {}
         for name in self.system.states:
-            if first(name) is self.wrt:
+            if unrolling.first(name) is self.wrt:
                 found[name, -1] = self.seed()
         for step in range(last + 1):
             for name in self.system.in_order():
@@ -134,10 +134,7 @@ class ForwardMode:
                 if result is self.wrt:
                     found[name, step] = self.seed()
                     continue
-                right = at_step(self.system.definitions[name], step)
-                if step == 0:
-                    zeros = {symbol(n, Time("", -1)): first(n) for n in self.system.states}
-                    right = zeroless(substitute(right, {s: v for s, v in zeros.items() if v is number(0)}))
+                right = unrolling.equation(name, step)
                 seeds = {symbol(n, Time("", s)): d for (n, s), d in found.items() if s in (step, step - 1)}
                 derivative = self._derivative(name, right, result, {self.wrt: self.seed(), **seeds})
                 if derivative is not None:

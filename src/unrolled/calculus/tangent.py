@@ -2,7 +2,8 @@
 
 The derivative of a vector of n components with respect to one of p components is an n × p matrix; with respect to a
 matrix A it is taken with respect to vec(A), the columns of A below one another, so that ∂(A v) = (vᵀ ⊗ I) vec(A). A
-scalar is a vector of one. The rules are the textbook's: an elementwise f contributes diag(f′), and zeros and identities are left out.
+scalar is a vector of one. The rules are the textbook's: an elementwise f contributes diag(f′), and zeros and identities
+are left out.
 
 Sources: Magnus & Neudecker, Matrix Differential Calculus, ch. 9; Williams & Zipser 1989 for the recursion (RTRL).
 """

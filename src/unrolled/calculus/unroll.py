@@ -59,8 +59,15 @@ class Unrolling:
         return given
 
     def equation(self, name: str, step: int) -> Expression:
-        """The right-hand side of ``name`` at ``step``, in terms of the sequences at that step and the one before."""
-        return at_step(self.system.definitions[name], step)
+        """The right-hand side of ``name`` at ``step``, in terms of the sequences at that step and the one before.
+
+        A first state that is 0 has vanished from it; one that is a parameter stands in its place.
+        """
+        right = at_step(self.system.definitions[name], step)
+        if step:
+            return right
+        first = {symbol(state, Time("", FIRST)): self.first(state) for state in self.system.states}
+        return zeroless(substitute(right, first))
 
     def _advance(self, step: int) -> None:
         known: dict[Expression, Expression] = {}

@@ -1,0 +1,1 @@
+"""What a reader sees: formulas, tapes, derivations, marks, drawings."""

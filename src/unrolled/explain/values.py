@@ -1,0 +1,91 @@
+"""Numbers for names: ``{"U": …, "x_0": …, "h_{-1}": …}`` as the symbols of an expression, checked against the sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from unrolled.equations.expression import Expression, Time, symbol
+from unrolled.equations.printing import symbol_text
+from unrolled.equations.sizes import ContradictionError, Size, Unifier
+from unrolled.equations.syntax import read_name
+from unrolled.equations.system import System
+from unrolled.errors import TargetError
+
+
+def bind(
+    system: System, values: Mapping[str, Any], needed: Iterable[Expression], scalar: bool = False
+) -> tuple[dict[Expression, Any], Callable[[Size], int]]:
+    """The arrays for the symbols ``needed``, and the sizes that follow from them.
+
+    Constants and first values that the equations set need not be given.
+
+    Raises:
+        TargetError: a value is missing, unknown, or of the wrong shape.
+    """
+    given = {_symbol(name): np.asarray(value) for name, value in values.items()}
+    unifier = Unifier({})
+    for leaf, array in given.items():
+        if not scalar:
+            _measure(system, leaf, array, unifier)
+    bound: dict[Expression, Any] = {}
+    for leaf in needed:
+        found = given.get(leaf)
+        bound[leaf] = _default(system, leaf, unifier, scalar) if found is None else found
+        if scalar and np.ndim(bound[leaf]):
+            raise TargetError(
+                f"{_text(leaf)} has the shape {np.shape(bound[leaf])}; in the scalar form it is a number."
+            )
+    missing = [_text(leaf) for leaf, value in bound.items() if value is None]
+    if missing:
+        raise TargetError(f"No value was given for {', '.join(missing)}. Give one for each name.")
+    return bound, lambda size: _number(unifier.resolve(size))
+
+
+def _symbol(text: str) -> Expression:
+    try:
+        name = read_name(text.strip())
+    except (ValueError, AssertionError):
+        raise TargetError(f"{text!r} is no name: write U, x_0 or h_{{-1}}.") from None
+    return symbol(name.name, name.time)
+
+
+def _text(leaf: Expression) -> str:
+    return symbol_text(*leaf.data)
+
+
+def _measure(system: System, leaf: Expression, array: Any, unifier: Unifier) -> None:
+    name = leaf.data[0]
+    if name not in system.shapes:
+        known = ", ".join(system.shapes)
+        raise TargetError(f"There is no {name} in these equations; the names are {known}.")
+    shape = system.shapes[name]
+    if array.ndim != len(shape):
+        wanted = {0: "a number", 1: "a vector", 2: "a matrix"}[len(shape)]
+        raise TargetError(f"{_text(leaf)} is {wanted}, but the value has the shape {array.shape}.")
+    for size, actual in zip(shape, array.shape, strict=True):
+        try:
+            unifier.unify(size, Size(actual))
+        except ContradictionError:
+            raise TargetError(
+                f"{_text(leaf)} has the shape {array.shape}, but {size} is {unifier.resolve(size)} elsewhere."
+            ) from None
+
+
+def _default(system: System, leaf: Expression, unifier: Unifier, scalar: bool) -> Any:
+    name, time = leaf.data
+    if time is None:
+        return dict(system.constants).get(name)
+    first = dict(system.initial).get(name)
+    if time != Time("", -1) or first is None or first.op != "number":
+        return None
+    shape = () if scalar else tuple(_number(unifier.resolve(size)) for size in system.shapes[name])
+    return np.full(shape, first.data[0])
+
+
+def _number(size: Size) -> int:
+    if size.terms:
+        raise TargetError(f"The size {size} does not follow from the values given.")
+    return size.constant
