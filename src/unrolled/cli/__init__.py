@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from cyclopts import App
 
 from unrolled import __version__
-from unrolled.errors import ConfigurationError, EquationError, UnrolledError
+from unrolled.errors import ConfigurationError, EquationError, TargetError, UnrolledError
 
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, USAGE, NOT_MET, INTERRUPTED = 0, 1, 2, 3, 130
 
 # Cyclopts takes a lone "-" for an option without a name; no path or text that a user types can equal this stand-in.
 STANDARD_INPUT = "\x00-"
@@ -37,6 +37,10 @@ def application() -> App:
     app.command("unrolled.cli.train:train", help=TRAIN)
     app.command("unrolled.cli.sample:sample", help="Let a trained model write.")
     app.command("unrolled.cli.eval:evaluate", name="eval", help="Measure how well a trained model predicts a text.")
+    app.command("unrolled.cli.expand:expand", help="Write a sequence at a step in terms of the inputs so far.")
+    app.command("unrolled.cli.tape:tape", help="List every value that is computed, and the adjoint of each.")
+    app.command("unrolled.cli.derive:derive", help="Derive a sequence: closed form, forward and backward recursion.")
+    app.command("unrolled.cli.jacobian:jacobian", help="Derive a sequence with respect to the state one step before.")
     return app
 
 
@@ -58,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "--debug" in arguments:
             raise
         print(f"unrolled: {error}", file=sys.stderr)
-        return USAGE if isinstance(error, ConfigurationError | EquationError) else FAILED
+        return USAGE if isinstance(error, ConfigurationError | EquationError | TargetError) else FAILED
 
 
 def from_user(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_format
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -167,12 +166,6 @@ def printable(text: str) -> str:
 def indented(text: str) -> str:
     """A sample, set off from the lines around it."""
     return "\n".join("  " + line for line in printable(text).strip("\n").split("\n"))
-
-
-def encodable(text: str) -> str:
-    """A text that stdout's encoding can take."""
-    encoding = sys.stdout.encoding or "utf-8"
-    return text.encode(encoding, "replace").decode(encoding)
 
 
 def _smooth(before: float | None, now: float) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from unrolled.cli import OK, from_user
-from unrolled.cli.flags import Switch
+from unrolled.cli.options import Switch
 from unrolled.errors import CheckpointError, ConfigurationError
 
 if TYPE_CHECKING:

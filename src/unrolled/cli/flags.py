@@ -13,8 +13,6 @@ from unrolled.training.config import TrainConfig, hints
 GROUPS = {name: Group(name, sort_key=index) for index, name in enumerate(("Text", "Model", "Learning", "Length"))}
 GROUPS |= {name: Group(name, sort_key=10 + index) for index, name in enumerate(("Reports", "Run"))}
 
-Switch = Annotated[bool, Parameter(negative="", show_default=False)]
-
 
 def _flag_types() -> list[tuple[str, Any, Any]]:
     plain = get_type_hints(TrainConfig)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from unrolled.cli import OK, from_user
-from unrolled.cli.flags import Switch
+from unrolled.cli.options import Switch
 
 
 def sample(
@@ -78,7 +78,8 @@ def sample(
         text = "".join(token.text for token in tokens)
         print(json_format.dumps({"prime": prime, "text": text, "seed": seed, **options}))
         return OK
-    from unrolled.cli.display import encodable, printable
+    from unrolled.cli.display import printable
+    from unrolled.cli.output import encodable
 
     clean = printable if sys.stdout.isatty() else str
     print(encodable(clean(prime)), end="", flush=True)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from unrolled.cli import INTERRUPTED, OK, from_user
-from unrolled.cli.flags import GROUPS, Switch, TrainFlags, given
+from unrolled.cli.flags import GROUPS, TrainFlags, given
+from unrolled.cli.options import Switch
 from unrolled.errors import ConfigurationError
 from unrolled.training.config import read_toml, resolve
 

@@ -25,9 +25,10 @@ def bind(
     Raises:
         TargetError: a value is missing, unknown, or of the wrong shape.
     """
-    given = {_symbol(name): np.asarray(value) for name, value in values.items()}
+    given = {_symbol(name): _array(name, value) for name, value in values.items()}
     unifier = Unifier({})
     for leaf, array in given.items():
+        _check_name(system, leaf)
         if not scalar:
             _measure(system, leaf, array, unifier)
     bound: dict[Expression, Any] = {}
@@ -44,6 +45,37 @@ def bind(
     return bound, lambda size: _number(unifier.resolve(size))
 
 
+def measured(system: System, values: Mapping[str, Any]) -> dict[str, int]:
+    """The sizes that follow from the shapes of ``values``, by the names that ``System.resolve`` takes.
+
+    Raises:
+        TargetError: a value is unknown or of the wrong shape.
+    """
+    unifier = Unifier({})
+    for name, value in values.items():
+        leaf = _symbol(name)
+        _check_name(system, leaf)
+        _measure(system, leaf, _array(name, value), unifier)
+    sizes = {name: unifier.resolve(Size.of(name)) for name in system.free_sizes}
+    return {name: size.constant for name, size in sizes.items() if not size.terms}
+
+
+def _array(name: str, value: Any) -> Any:
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # rows of different lengths; a tensor that numpy cannot read
+        raise TargetError(f"The value of {name} is no array of numbers: {error}") from None
+    if array.dtype.kind not in "biufc":
+        raise TargetError(f"The value of {name} is no array of numbers: its elements are {array.dtype}.")
+    return array.astype(complex if array.dtype.kind == "c" else float)
+
+
+def _check_name(system: System, leaf: Expression) -> None:
+    if leaf.data[0] not in system.shapes:
+        known = ", ".join(system.shapes)
+        raise TargetError(f"There is no {leaf.data[0]} in these equations; the names are {known}.")
+
+
 def _symbol(text: str) -> Expression:
     try:
         name = read_name(text.strip())
@@ -57,11 +89,7 @@ def _text(leaf: Expression) -> str:
 
 
 def _measure(system: System, leaf: Expression, array: Any, unifier: Unifier) -> None:
-    name = leaf.data[0]
-    if name not in system.shapes:
-        known = ", ".join(system.shapes)
-        raise TargetError(f"There is no {name} in these equations; the names are {known}.")
-    shape = system.shapes[name]
+    shape = system.shapes[leaf.data[0]]
     if array.ndim != len(shape):
         wanted = {0: "a number", 1: "a vector", 2: "a matrix"}[len(shape)]
         raise TargetError(f"{_text(leaf)} is {wanted}, but the value has the shape {array.shape}.")
