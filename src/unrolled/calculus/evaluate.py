@@ -11,8 +11,9 @@ from unrolled.calculus import arrays
 from unrolled.calculus.arrays import Array
 from unrolled.equations.expression import BEFORE, NOW, Expression, symbol, walk
 from unrolled.equations.operations import ELEMENTWISE, LAYERNORM_EPSILON
-from unrolled.equations.sizes import Size
+from unrolled.equations.sizes import Size, Unifier
 from unrolled.equations.system import System
+from unrolled.errors import SizeError
 
 
 def _softmax(a: Array) -> Array:
@@ -48,11 +49,12 @@ _VECTOR: dict[str, Callable[..., Any]] = {
     "zeros": lambda size: np.zeros(size),
     # matrices of derivatives; a size is a number by the time that they are evaluated
     "diag": lambda a: np.diag(np.atleast_1d(a)),
+    "column": lambda a: np.reshape(a, (-1, 1)),
     "eye": lambda size: np.eye(size),
     "kron_right": lambda v, rows: np.kron(np.atleast_1d(v)[None, :], np.eye(rows)),
     "kron_left": lambda v, rows: np.kron(np.eye(rows), np.atleast_1d(v)[None, :]),
     "ones_row": lambda size: np.ones((1, size)),
-    "ones_column": lambda size: np.ones(size),
+    "ones_column": lambda size: np.ones((size, 1)),
     "mean_row": lambda size: np.full((1, size), 1 / size),
     "stack": lambda *parts: np.concatenate(_same_width(parts)),
     "zero": lambda size: np.zeros((size, 1)),
@@ -79,7 +81,7 @@ def evaluate(
         if node in found:
             continue
         if node.op == "number":
-            found[node] = node.data[0]
+            found[node] = np.float64(node.data[0])
             continue
         args = [found[argument] for argument in node.args]
         data = [sizes(value) if sizes and isinstance(value, Size) else value for value in node.data]
@@ -104,7 +106,23 @@ def run(
         values = fixed | {symbol(name, NOW): array[t] for name, array in inputs.items()}
         values |= {symbol(name, BEFORE): value for name, value in state.items()}
         for name in names:
-            (values[symbol(name, NOW)],) = evaluate([system.definitions[name]], values)
-            rows[name].append(values[symbol(name, NOW)])
+            (value,) = evaluate([system.definitions[name]], values)
+            if system.shapes[name] and not np.ndim(value):  # a scalar that defines a vector
+                known = {**{n: a[t] for n, a in inputs.items()}, **initial, **parameters}
+                value = np.full(_size(system, name, known), value)
+            values[symbol(name, NOW)] = value
+            rows[name].append(value)
         state = {name: values[symbol(name, NOW)] for name in state}
     return {name: np.array(row) for name, row in rows.items()}
+
+
+def _size(system: System, name: str, values: Mapping[str, Any]) -> int:
+    """The size of a sequence, told by what is known."""
+    unifier = Unifier({})
+    for known, value in values.items():
+        for size, number in zip(system.shapes[known], np.shape(value), strict=True):
+            unifier.unify(size, Size(number))
+    size = unifier.resolve(system.sizes[name])
+    if size.terms:
+        raise SizeError(f"The size of {name} does not follow from the numbers given: no parameter or input tells it.")
+    return size.constant

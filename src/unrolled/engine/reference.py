@@ -42,7 +42,7 @@ def forward(
     """Run ``program`` over packed ``inputs`` from the states ``initial``."""
     values = bind(program, inputs, initial, parameters)
     rows = sum(batch_sizes)
-    static, before, _, after = _lists(program)
+    static, before, _, after = _lists(program, LISTS)
     static(values, None)
     before(values, rows)
     steps: dict[int, list[Tensor]] = {value: [] for value in _collected(program, save)}
@@ -81,7 +81,7 @@ def _loop(
     packed = {*program.inputs, *(i.out for i in program.before)}
     sliced = _slices(program.loop, values, packed, batch_sizes, {*steps, *program.following})
     states, finished = tuple(initial), [[] for _ in initial]  # type: tuple[Tensor, ...], list[list[Tensor]]
-    run = _lists(program)[2]
+    (run,) = _lists(program, ("loop",))
     for t, n in enumerate(batch_sizes):
         states = _retire(states, n, finished)
         here = values | {v: pieces[t] for v, pieces in sliced.items()}
@@ -116,8 +116,9 @@ def backward(
     """Gradients of inputs (N, n), first states (B, n) and parameters, from those of outputs and final states."""
     values = bind(program, inputs, final, parameters)
     rows = sum(batch_sizes)
-    _lists(program)[0](values, None)
-    static, before, _, after = _lists(adjoint)
+    _lists(program, ("static",))[0](values, None)
+    fixed, after, before, static = _lists(adjoint, ("fixed", "after", "before", "static"))
+    fixed(values, None)
     values.update(zip(adjoint.saved, saved, strict=True))
     values.update(zip(adjoint.seeds, outputs, strict=True))
     after(values, rows)
@@ -157,7 +158,7 @@ def _reverse_loop(
     packed = {*adjoint.saved, *adjoint.seeds, *(i.out for i in adjoint.after)}
     also = {*steps, *(v for v in adjoint.carry_out if v is not None)}
     sliced = _slices(adjoint.loop, values, packed, batch_sizes, also)
-    run = _lists(adjoint)[2]
+    (run,) = _lists(adjoint, ("loop",))
     alive = batch_sizes[-1] if batch_sizes else 0
     carry = tuple(state[:alive] for state in final)
     for t in range(len(batch_sizes) - 1, -1, -1):
@@ -184,15 +185,14 @@ def _slices(
     return {v: torch.split(values[v], list(batch_sizes)) for v in read & packed if isinstance(values[v], Tensor)}
 
 
-def _lists(plan: Program | Adjoint) -> tuple[Run, Run, Run, Run]:
-    """The instruction lists (static, before, loop, after) as callables."""
+def _lists(plan: Program | Adjoint, names: tuple[str, ...]) -> tuple[Run, ...]:
+    """The instruction lists of these names as callables."""
     # torch.compile looks through a cache and warns of it: it traces this once anyway
-    return _prepared_lists(plan) if torch.compiler.is_compiling() else _cached_lists(plan)
+    return _prepared_lists(plan, names) if torch.compiler.is_compiling() else _cached_lists(plan, names)
 
 
-def _prepared_lists(plan: Program | Adjoint) -> tuple[Run, Run, Run, Run]:
-    static, before, loop, after = (_prepared(getattr(plan, name)) for name in LISTS)
-    return static, before, loop, after
+def _prepared_lists(plan: Program | Adjoint, names: tuple[str, ...]) -> tuple[Run, ...]:
+    return tuple(_prepared(getattr(plan, name)) for name in names)
 
 
 _cached_lists = lru_cache(maxsize=1024)(_prepared_lists)

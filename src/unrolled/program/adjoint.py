@@ -39,6 +39,8 @@ class _Reversal:
     received: dict[int, list[Expression]] = field(default_factory=dict)
     sums: dict[int, list[Expression]] = field(default_factory=dict)
     wanted: set[int] = field(default_factory=set)  # the static and before values whose adjoints are asked for
+    fixed: list[Instruction] = field(default_factory=list)  # what needs static values only, whoever reads it
+    static_values: set[int] = field(default_factory=set)  # the forward ones, and what ``fixed`` computes
 
     def adjoint(self) -> Adjoint:
         p = self.program
@@ -49,17 +51,16 @@ class _Reversal:
         seeds = [self._new(f"s{i}", p.shapes[v]) for i, v in enumerate(p.outputs)]
         carry = [self._new(f"k{i}", p.shapes[v]) for i, v in enumerate(p.previous)]
         after = self._after(seeds)
-        loop, carry_out, stored = self._loop(carry)
+        loop, carry_out, stored = self._loop(carry)  # as numbers: the expressions may be computed again later
         before, inputs, totals = self._before()
         static, parameters = self._static(totals, wanted)
         step_values = {v for v, phase in self.phase_of.items() if phase != "static"}
-        lists = (after, loop, before, static)
+        lists = (tuple(self.fixed), after, loop, before, static)
         saved = sorted({a for each in lists for i in each for a in i.args if a in step_values})
         number = self.writer.numbers.__getitem__
         return Adjoint(
             tuple(self.writer.shapes), tuple(saved), tuple(map(number, seeds)), tuple(map(number, carry)),
-            tuple(None if c is None else number(c) for c in carry_out),
-            tuple(dict.fromkeys(map(number, stored))), tuple(None if g is None else number(g) for g in inputs),
+            carry_out, stored, tuple(None if g is None else number(g) for g in inputs),
             tuple(number(parameters[v]) if v in parameters else None for v in p.parameters), *lists,
         )  # fmt: skip
 
@@ -76,7 +77,7 @@ class _Reversal:
         self._distribute(found)
         return written
 
-    def _loop(self, carry: list[Expression]) -> tuple[Instructions, list[Expression | None], list[Expression]]:
+    def _loop(self, carry: list[Expression]) -> tuple[Instructions, tuple[int | None, ...], tuple[int, ...]]:
         """In the loop, one step at a time: its list, the carry that leaves it, and what it stores."""
         p = self.program
         seeds: dict[Expression, Expression] = {}
@@ -93,7 +94,11 @@ class _Reversal:
         stored = [part for value, gradient in found.items() for part in self._stored_parts(value, gradient)]
         written = self._write(each for each in (*carry_out, *stored) if each is not None)
         self._distribute(found)
-        return written, carry_out, stored
+        number = self.writer.numbers.__getitem__
+        kept = tuple(dict.fromkeys(number(each) for each in stored if number(each) not in self.static_values))
+        left = tuple(None if each is None else number(each) for each in carry_out)
+        self._forget({instruction.out for instruction in written} - set(kept))
+        return written, left, kept
 
     def _before(self) -> tuple[Instructions, list[Expression | None], dict[int, Expression]]:
         """Before the loop, and the sums over time: its list, the gradients of inputs and of static values."""
@@ -125,12 +130,14 @@ class _Reversal:
             self._leaf(value, "before")
         for value in p.parameters:
             self._leaf(value, "static")
+        self.static_values = {*p.parameters, *(instruction.out for instruction in p.static)}
         for value in p.previous:
             self._leaf(value, "previous")
         for phase in ("static", "before", "loop", "after"):
             for instruction in getattr(p, phase):
                 self.phase_of[instruction.out] = phase
                 self.nodes[instruction.out] = node = self._lifted(instruction, phase)
+                measure(node, self.sizes)
                 self.sizes[node] = p.shapes[instruction.out]
                 self.writer.numbers.setdefault(node, instruction.out)
 
@@ -157,6 +164,10 @@ class _Reversal:
             product = Expression("matmul", (left, vector))
             self.sizes[product] = self.program.shapes[instruction.out]
             return Expression("add", (init[0], product)) if init else product
+        if op == "dtanh":
+            return args[0] * (1 - args[1] ** 2)
+        if op == "dsigmoid":
+            return args[0] * (args[1] * (1 - args[1]))
         if op == "lookup" and data:
             args[0] = Expression("transpose", (args[0],))
             self.sizes[args[0]] = self.sizes[args[0].args[0]][::-1]
@@ -219,11 +230,22 @@ class _Reversal:
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _write(self, roots: Iterable[Expression]) -> Instructions:
-        """Instructions for all of ``roots`` that have no number yet."""
-        wanted = list(roots)
+        """Instructions for all of ``roots`` that have no number yet; those that need no step value go to ``fixed``."""
+        wanted, out = list(roots), list[Instruction]()
         for root in wanted:
             measure(root, self.sizes)
-        return tuple(instruction for _, instruction in self.writer.write(wanted, self.sizes))
+        for _, instruction in self.writer.write(wanted, self.sizes):
+            if self.static_values.issuperset(instruction.args):
+                self.static_values.add(instruction.out)
+                self.fixed.append(instruction)
+            else:
+                out.append(instruction)
+        return tuple(out)
+
+    def _forget(self, values: set[int]) -> None:
+        """These exist within a step only: whoever needs such an expression after the loop computes it again."""
+        for node in [node for node, value in self.writer.numbers.items() if value in values]:
+            del self.writer.numbers[node]
 
 
 def _total(parts: list[Expression]) -> Expression:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from unrolled.calculus.reverse import measure
 from unrolled.calculus.shapes import Shape
 from unrolled.equations.expression import BEFORE as STEP_BEFORE
-from unrolled.equations.expression import NOW, Expression, symbol
+from unrolled.equations.expression import NOW, Expression, number, substitute, symbol, symbols
 from unrolled.equations.system import System
 from unrolled.program.instructions import Instruction, Program
 from unrolled.program.schedule import BEFORE, LOOP, STATIC, Schedule, schedule
@@ -27,7 +27,6 @@ def compile_system(system: System, sizes: Mapping[str, int], ids: Iterable[str] 
 @lru_cache(maxsize=256)
 def _compile(system: System, sizes: tuple[tuple[str, int], ...], ids: tuple[str, ...], logits: bool) -> Program:
     shapes = {name: shape or (1,) for name, shape in system.resolve(dict(sizes)).items()}
-    flat = system.flat()
     leaves: dict[Expression, tuple[int, Shape]] = {}
     for name in system.inputs:
         leaves[symbol(name, NOW)] = BEFORE, shapes[name]
@@ -35,10 +34,26 @@ def _compile(system: System, sizes: tuple[tuple[str, int], ...], ids: tuple[str,
         leaves[symbol(name, STEP_BEFORE)] = LOOP, shapes[name]
     for name in system.parameters:
         leaves[symbol(name)] = STATIC, shapes[name]
+    flat = _flat(system, shapes, leaves)
     outputs = [flat[n].args[0] if logits and flat[n].op == "softmax" else flat[n] for n in system.outputs]
     plan = schedule([flat[n] for n in system.states], outputs, leaves, (symbol(n, NOW) for n in ids))
     _complete(plan, [shapes[n] for n in system.states], [shapes[n] for n in system.outputs])
     return _Emission(system, plan, shapes, frozenset(ids)).program()
+
+
+def _flat(
+    system: System, shapes: Mapping[str, Shape], leaves: Mapping[Expression, tuple[int, Shape]]
+) -> dict[str, Expression]:
+    """As ``System.flat``, but a scalar that defines a vector is repeated: a sum over it has all its terms."""
+    sizes = {leaf: shape for leaf, (_, shape) in leaves.items()}
+    done: dict[Expression, Expression] = {symbol(name): number(value) for name, value in system.constants}
+    for name in system.in_order():
+        right = substitute(system.definitions[name], done)
+        # what has no symbols will be folded into a number, which is not even a vector of one
+        if measure(right, sizes) != shapes[name] or (system.shapes[name] and not symbols([right])):
+            right = Expression("expand", (right,), shapes[name])
+        done[symbol(name, NOW)] = right
+    return {name: done[symbol(name, NOW)] for name in system.definitions}
 
 
 def _complete(plan: Schedule, states: list[Shape], outputs: list[Shape]) -> None:

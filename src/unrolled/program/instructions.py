@@ -76,9 +76,10 @@ class Adjoint:
 
     ``saved`` are the forward step values that it reads. ``seeds[i]`` is the adjoint of output i, ``carry[i]`` that of
     state i after a step, ``carry_out[i]`` that of state i before it (None: zero). The lists run in this order:
-    ``after`` for all steps at once, ``loop`` step by step backwards, ``before`` for all steps at once, ``static``
-    once. ``stored`` are the step values of the loop that ``before`` reads. ``inputs`` and ``parameters`` name the
-    gradients (None: not asked for, or zero). The gradient of a first state is the carry that leaves the loop.
+    ``fixed``, what needs static values only, once; ``after`` for all steps at once; ``loop`` step by step backwards;
+    ``before`` for all steps at once; ``static`` once. ``stored`` are the step values of the loop that ``before`` reads.
+    ``inputs`` and ``parameters`` name the gradients (None: not asked for, or zero). The gradient of a first state is
+    the carry that leaves the loop.
     """
 
     shapes: tuple[Shape, ...]
@@ -89,6 +90,7 @@ class Adjoint:
     stored: tuple[int, ...]
     inputs: tuple[int | None, ...]
     parameters: tuple[int | None, ...]
+    fixed: tuple[Instruction, ...]
     after: tuple[Instruction, ...]
     loop: tuple[Instruction, ...]
     before: tuple[Instruction, ...]

@@ -14,11 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 
+import numpy as np
+
+from unrolled.calculus.evaluate import evaluate
 from unrolled.calculus.reverse import measure, slice_of
 from unrolled.calculus.shapes import Shape
 from unrolled.equations.expression import Expression, number, walk
 from unrolled.equations.operations import LAYERNORM_EPSILON
+from unrolled.errors import EquationError
 
 STATIC, BEFORE, LOOP, AFTER = range(4)
 
@@ -35,7 +40,7 @@ class Schedule:
 
     def phase(self, node: Expression) -> int:
         """The phase of ``node`` as far as its leaves tell: AFTER is told from LOOP only at the end."""
-        for each in walk([node], frozenset(self.phases)):
+        for each in walk([node], self.phases):
             if each not in self.phases:
                 self.phases[each] = max((self.phases[argument] for argument in each.args), default=STATIC)
         return self.phases[node]
@@ -86,7 +91,7 @@ def _regroup(plan: Schedule, node: Expression) -> Expression:
     if any(argument in plan.ids for argument in args):
         args = tuple(_dense(plan, argument) for argument in args)
         node = Expression(node.op, args, node.data)
-    if args and all(argument.op == "number" for argument in args) and node.op != "concat":
+    if args and all(argument.op == "number" for argument in args) and node.op not in ("concat", "expand"):
         return _fold(node)
     if node.op == "scale":
         return Expression("mul", args)
@@ -101,9 +106,11 @@ def _regroup(plan: Schedule, node: Expression) -> Expression:
 
 
 def _fold(node: Expression) -> Expression:
-    from unrolled.calculus.evaluate import evaluate
-
-    return number(float(evaluate([node], {})[0]))
+    with np.errstate(all="ignore"):
+        value = float(evaluate([node], {})[0])
+    if not isfinite(value):
+        raise EquationError(f"{node} is no finite number. Write what it stands for.")
+    return number(value)
 
 
 def _at_size(node: Expression, size: int) -> Expression:
@@ -205,7 +212,7 @@ def _stack(plan: Schedule, roots: list[Expression]) -> list[Expression]:
 
 def _copy_phase(plan: Schedule, node: Expression, phase: int) -> None:
     """Give the new nodes of a replacement their phases: what depends on leaves alone keeps its own."""
-    for each in walk([node], frozenset(plan.phases)):
+    for each in walk([node], plan.phases):
         if each not in plan.phases:
             own = max((plan.phases[argument] for argument in each.args), default=STATIC)
             plan.phases[each] = phase if own >= LOOP else own
