@@ -4,3 +4,5 @@
 (roles, kinds, sizes) → ``system``. ``expression`` is the graph that everything else works on, ``operations`` its
 elementwise vocabulary, ``printing`` the way back to text, ``library`` the named cells, ``network`` stacks of Systems.
 """
+
+from unrolled.equations import printing as _printing  # noqa: F401 - an expression is printed by it from the start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -27,6 +28,14 @@ def system(source: str, outputs: Iterable[str] | None = None, names: Iterable[st
     text, statements = parse(source, words)
     roles = Roles(text, statements, None if outputs is None else tuple(outputs), words)
     return _Elaboration(roles, Kinds(roles)).build()
+
+
+def _as_text(made: System) -> tuple[object, ...]:
+    """How a System is pickled and copied: as its text, which tells every choice but that of no outputs."""
+    return system, (str(made), None if made.outputs else ())
+
+
+copyreg.pickle(System, _as_text)  # type: ignore[arg-type]  # the stub knows only the shortest of the forms
 
 
 @dataclass

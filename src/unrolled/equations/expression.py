@@ -7,8 +7,8 @@ thousand steps is as large as its distinct nodes. Every walk is iterative: depth
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple, Self
 from weakref import WeakValueDictionary
 
 
@@ -37,6 +37,7 @@ class Expression:
     op: str
     args: tuple[Expression, ...]
     data: tuple[Any, ...]
+    text: ClassVar[Callable[[Expression], str]]  # the canonical spelling; ``printing``, which knows it, puts it here
 
     def __new__(cls, op: str, args: tuple[Expression, ...] = (), data: tuple[Any, ...] = ()) -> Self:
         key = (op, args, data)
@@ -61,9 +62,7 @@ class Expression:
         return self
 
     def __str__(self) -> str:
-        from unrolled.equations.printing import text
-
-        return text(self)
+        return Expression.text(self)
 
     def __repr__(self) -> str:
         return f"<{self}>"

@@ -94,3 +94,6 @@ def _chain(node: Expression) -> str:
             node = first
             continue
         return "".join(reversed([*pieces, _at(first, left)]))
+
+
+Expression.text = staticmethod(text)

@@ -53,9 +53,6 @@ class System:
         lines += [f"{symbol_text(name, FIRST)} = {text(value)}" for name, value in self.initial]
         return "\n".join(lines)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return _again, (str(self), None if self.outputs else ())  # the text tells every choice but the empty one
-
     @property
     def sizes(self) -> Mapping[str, Size]:
         """The size of every sequence: a number, a free size, or a sum of these (1 for a scalar sequence)."""
@@ -176,9 +173,3 @@ def dependency_order(definitions: Mapping[str, Expression]) -> tuple[str, ...]:
 
 def previous(names: Iterable[str]) -> tuple[Expression, ...]:
     return tuple(symbol(name, BEFORE) for name in names)
-
-
-def _again(text: str, outputs: tuple[str, ...] | None) -> System:
-    from unrolled.equations.elaboration import system
-
-    return system(text, outputs)

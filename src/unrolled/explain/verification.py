@@ -6,27 +6,48 @@ Source: Squire & Trapp 1998, "Using complex variables to estimate derivatives of
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from unrolled.calculus.evaluate import evaluate
 from unrolled.calculus.scalar import scalarise
-from unrolled.calculus.unroll import at_step
+from unrolled.calculus.unroll import Unrolling, at_step
 from unrolled.equations.expression import Expression as Node
 from unrolled.equations.expression import Time, symbol, symbols
 from unrolled.equations.sizes import Size, Unifier
+from unrolled.equations.syntax import Name
 from unrolled.equations.system import System
-
-if TYPE_CHECKING:
-    from unrolled.explain.derivation import Derivation
+from unrolled.explain.expression import Expression
 
 STEPS = 4
 TINY = 1e-30
 Values = dict[Node, Any]
+Equation = tuple[Node, Node]
 
 
-def largest_error(derivation: Derivation) -> float:
+class Formulas(Protocol):
+    """What a derivation claims; see ``derivation.Derivation``."""
+
+    @property
+    def system(self) -> System: ...
+    @property
+    def target(self) -> Name: ...
+    @property
+    def wrt(self) -> Node: ...
+    @property
+    def form(self) -> str: ...
+    @property
+    def closed(self) -> Expression | None: ...
+    @property
+    def forward(self) -> tuple[Equation, ...]: ...
+    @property
+    def backward(self) -> tuple[Equation, ...]: ...
+    @property
+    def unrolling(self) -> Unrolling: ...
+
+
+def largest_error(derivation: Formulas) -> float:
     """The largest difference between the derivation and a complex step, relative to the largest entry."""
     trial = Trial(derivation)
     errors = [trial.closed()] if derivation.closed is not None else []
@@ -45,7 +66,7 @@ def example_sizes(system: System) -> dict[str, int]:
 class Trial:
     """Random numbers for every name, and the network run on them."""
 
-    def __init__(self, derivation: Derivation) -> None:
+    def __init__(self, derivation: Formulas) -> None:
         self.derivation, self.system = derivation, derivation.system
         self.scalar = derivation.form == "scalar"
         self.random = np.random.default_rng(0)
