@@ -1,7 +1,8 @@
-"""A Network as data: stacked Systems, their directions, and the read-out on top.
+"""A Network as data: stacked Systems, their directions, the read-out on top, and when it reads and emits.
 
 A stack reads upwards. In each level one or two Systems run over the same sequence, forwards and backwards in time, and
-what they hand up is joined. On top the head, a System without states, reads the last level.
+what they hand up is joined. On top the head, a System without states, reads the last level. An encoder, a Network of
+its own, runs before; what it ends with is the context.
 """
 
 from __future__ import annotations
@@ -39,12 +40,22 @@ class Layer:
 
 @dataclass(frozen=True)
 class Network:
-    """``levels`` from the bottom up, each with one Layer per direction; ``head`` reads the top, or is None."""
+    """``levels`` from the bottom up, each with one Layer per direction; ``head`` reads the top, or is None.
+
+    ``reads``: what the lowest level has for input: the data at "every" step or at the "first" alone, what was emitted
+    at the "previous" step, the "context" vector at each, or "nothing". ``emits``: an output at "every" step, at the
+    "last" alone, or "nothing". ``starts``: from the first state of its "own" equations, or from the "context". The
+    context is the last state of the ``encoder`` where there is one, and given from outside otherwise. A network and its
+    encoder whose layers carry the same names share their weights. ``length`` is the number of steps where it is fixed.
+    """
 
     levels: tuple[tuple[Layer, ...], ...]
     head: System | None = None
-    reads: Literal["every", "first", "context"] = "every"
-    emits: Literal["every", "last"] = "every"
+    reads: Literal["every", "first", "previous", "context", "nothing"] = "every"
+    emits: Literal["every", "last", "nothing"] = "every"
+    starts: Literal["own", "context"] = "own"
+    encoder: Network | None = None
+    length: int | None = None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
