@@ -8,7 +8,8 @@ from unrolled.equations.notation import GREEK
 from unrolled.explain.drawing.text import Line, Run
 
 _SIGNS = {
-    "−": "{-}", ",": "{,}", "⊙": r"\odot ", "×": r"\times ", "·": r"\cdot ", "∘": r"\circ ", "⋯": r"\cdots ", "…": r"\ldots ",
+    "−": "{-}", ",": "{,}",
+    "⊙": r"\odot ", "×": r"\times ", "·": r"\cdot ", "∘": r"\circ ", "⋯": r"\cdots ", "…": r"\ldots ",
     "←": r"\leftarrow ", "→": r"\rightarrow ", "′": r"\prime ", "∂": r"\partial ", "%": r"\%", "#": r"\#", "&": r"\&",
     "_": r"\_", "$": r"\$", "{": r"\{", "}": r"\}", "\\": r"\backslash ", "~": r"\sim ", "^": r"\wedge ", " ": r"\ ",
 }  # fmt: skip

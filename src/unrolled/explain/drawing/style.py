@@ -1,6 +1,6 @@
 """The colours of a picture, on light and on dark paper.
 
-Roles differ in lightness and shape and weights in their labels, so that grey is enough.
+Roles differ in shape, place and lightness, weights in their labels, so that grey is enough.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ LIGHT = Palette(
     paper="#ffffff",
     ink="#24292f",
     nodes={
-        "input": ("#dcebfa", "#1f5f99"),
-        "state": ("#fde9b8", "#8a5a00"),
-        "output": ("#d9f0dc", "#1d6b34"),
-        "intermediate": ("#efe6f7", "#6a4596"),
+        "input": ("#d6e8fa", "#1f5f99"),
+        "state": ("#fbd98a", "#8a5a00"),
+        "output": ("#def3e1", "#1d6b34"),
+        "intermediate": ("#f6f0fb", "#6a4596"),
         "context": ("#f9dcd9", "#9c2f25"),
         "initial": ("#ffffff", "#7a7f87"),
         "operation": ("#f3f4f6", "#4b5563"),

@@ -15,6 +15,7 @@ from unrolled.explain.drawing.glyphs import width as glyph_width
 NODE_SIZE, LABEL_SIZE, NOTE_SIZE = 18.0, 15.0, 13.0
 SCRIPT = 0.7  # the size of a raised or lowered run, as a share of the line's
 ASCENT, DESCENT = 0.95, 0.42  # of a line with scripts, in ems
+SPACING = 1.07  # what the setting of formulas adds between letters
 RAISE, LOWER = 0.36, 0.2  # how far the baseline of a script is moved, in ems
 
 
@@ -45,7 +46,7 @@ class Line:
         return "".join(run.text for run in self.runs)
 
     def width(self, size: float) -> float:
-        return sum(run.width(size) for run in self.runs)
+        return SPACING * sum(run.width(size) for run in self.runs)
 
 
 def height(size: float) -> float:

@@ -85,7 +85,7 @@ class Unrolling:
         step = step_of(network, self.grouped)
         self.steps[name], self.networks[name] = step, network
         lags = {join.lag for join in step.joins if not join.fed}
-        if -1 in lags and network.starts == "own" and not self.folded:
+        if -1 in lags and network.starts == "own" and network.length != 1 and not self.folded:
             self.columns.append(Column(f"{name} first", "initial", "-1"))
         found = list(span.columns(name, start))
         self.columns += found

@@ -1,0 +1,25 @@
+"""The pictures of the documentation are what its commands draw."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from unrolled.cli import main
+
+DOCS = Path(__file__).parents[3] / "docs"
+COMMANDS = re.findall(r"^\$ unrolled (draw .*)$", (DOCS / "drawings.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_picture_is_what_its_command_draws(command, capsys):
+    *arguments, flag, path = shlex.split(command)
+    assert flag == "-o"
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == (DOCS.parent / path).read_text(encoding="utf-8")
+
+
+def test_every_picture_has_its_command():
+    drawn = {Path(command.split()[-1]).name for command in COMMANDS}
+    assert drawn == {path.name for path in (DOCS / "pictures").glob("*.svg")}
