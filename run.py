@@ -2,7 +2,7 @@
 """Unrolled, from a fresh checkout. Needs Python 3.11 or newer with pip, and nothing else.
 
 usage:
-  python3 run.py demo               train a tiny language model for about a minute, then let it write
+  python3 run.py demo               train a tiny language model for about a minute, let it write, draw it
   python3 run.py test [ARG ...]     run the tests; each ARG goes to pytest, for example: -k lstm
   python3 run.py setup [EXTRA ...]  only install, with these extras of pyproject.toml, for example: dev plot
 
@@ -224,7 +224,7 @@ def free_run(runs: Path) -> Path:
 
 
 def demo(arguments: list[str]) -> int:
-    """Train the tiny preset and print a sample of what it writes."""
+    """Train the tiny preset, print a sample of what it writes, and draw it."""
     unrolled = program("unrolled")
     if arguments:
         raise SetupError(2, f"demo takes no arguments. To choose how to train: {unrolled} train --help")
@@ -238,8 +238,13 @@ def demo(arguments: list[str]) -> int:
     status = run(unrolled, "sample", name, "--length", "300", "--seed", "1")
     if status:
         return status
+    picture = name / "network.svg"
+    status = run(unrolled, "draw", name, "--steps", "3", "-o", picture)
+    if status:
+        return status
     command = unrolled.relative_to(ROOT)
-    say("", f"The run is in {name}. Let it write more:", f"  {command} sample {name} --length 1000")
+    say("", f"Its picture is {picture}, its run is in {name}. Let it write more:")
+    say(f"  {command} sample {name} --length 1000")
     return 0
 
 

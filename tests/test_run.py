@@ -315,18 +315,19 @@ def test_the_demo_trains_then_samples_and_names_its_run(installed, tmp_path):
         "ran train --preset tiny --run runs/demo",
         "What it writes:",
         "ran sample runs/demo --length 300 --seed 1",
-        "The run is in runs/demo. Let it write more:",
+        "ran draw runs/demo --steps 3 -o runs/demo/network.svg",
+        "Its picture is runs/demo/network.svg, its run is in runs/demo. Let it write more:",
         "  .venv/bin/unrolled sample runs/demo --length 1000",
     ]
 
 
 @posix_only
-@pytest.mark.parametrize("command", ["train", "sample"])
+@pytest.mark.parametrize("command", ["train", "sample", "draw"])
 def test_the_demo_stops_with_the_status_of_the_command_that_failed(installed, command):
     stand_in(installed, "unrolled", f"sys.exit(3 if sys.argv[1] == '{command}' else 0)")
     done = subprocess.run([sys.executable, installed / "run.py", "demo"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 3
-    assert "The run is in" not in done.stdout
+    assert "its run is in" not in done.stdout
 
 
 @posix_only

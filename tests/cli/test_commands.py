@@ -173,3 +173,13 @@ def test_the_live_line_has_the_figures_one_looks_for():
         "3:00 left",
     ):
         assert part in text
+
+
+def test_a_run_is_drawn_with_its_read_out_and_its_layers(run, folder, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    # the gru has no output of its own: training gave it o = V h + c
+    assert said(capsys, "expand", run, "--of", "o_0", "--initial", "h=0").out.startswith("V (")
+    two = [flag for flag in SMALL if not flag.startswith("--layers")] + ["--layers=2"]
+    assert main(["train", "text.txt", *two, "--run", "runs/two", "--quiet"]) == 0
+    by_hand = said(capsys, "draw", "gru", "o_t = V h_t + c", "--layers", "2", "--json").out
+    assert said(capsys, "draw", "runs/two", "--json").out == by_hand

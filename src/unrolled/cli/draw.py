@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from unrolled.cli import OK, from_user
-from unrolled.cli.equations import read_recurrence
+from unrolled.cli.equations import is_run, read_recurrence, trained
 from unrolled.cli.options import Switch
 from unrolled.errors import ConfigurationError, DataError
 
@@ -19,7 +19,7 @@ def draw(
     *equations: str,
     steps: str | None = None,
     folded: Switch = False,
-    layers: int = 1,
+    layers: int | None = None,
     bidirectional: Switch = False,
     topology: str | None = None,
     truncation: str | None = None,
@@ -35,13 +35,13 @@ def draw(
     Parameters
     ----------
     equations
-        Equations, a library cell, a file, or - for standard input.
+        Equations, a library cell, a file, a run directory, or - for standard input.
     steps
         Unroll this many steps; T draws x_0 x_1 ... x_T; 3,2 are those of an encoder and its decoder.
     folded
         The graph with its loops, which is also what is drawn without --steps.
     layers
-        How many are stacked.
+        How many are stacked; by default 1, or as many as the run has.
     bidirectional
         A second recurrence runs backwards in time.
     topology
@@ -63,7 +63,7 @@ def draw(
     """
     drawing = read_recurrence(equations).draw(
         None if folded else _steps(steps, truncation is not None or topology is not None),
-        layers=layers,
+        layers=_layers(equations) if layers is None else layers,
         bidirectional=bidirectional,
         topology=topology,
         truncation=None if truncation is None else _pair(truncation, "--truncation"),
@@ -94,6 +94,11 @@ def _steps(text: str | None, unrolls: bool) -> int | str | tuple[int, int] | Non
     if not text.isdecimal():
         raise ConfigurationError(f"--steps is {text!r}; it must be a number, T, or two numbers such as 3,2")
     return int(text)
+
+
+def _layers(equations: tuple[str, ...]) -> int:
+    """How many layers a run has that is to be drawn; equations by themselves are one."""
+    return int(trained(equations[0])["layers"]) if len(equations) == 1 and is_run(equations[0]) else 1
 
 
 def _pair(text: str, flag: str) -> tuple[int, int]:

@@ -7,9 +7,11 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from unrolled.cli import from_user
-from unrolled.equations.library import CELLS
+from unrolled.equations.extension import with_readout
+from unrolled.equations.library import CELLS, load
 from unrolled.errors import ConfigurationError, DataError, EquationError
 from unrolled.recurrence import Recurrence
 
@@ -17,7 +19,8 @@ from unrolled.recurrence import Recurrence
 def read_recurrence(arguments: Iterable[str]) -> Recurrence:
     """The recurrence that the arguments write together, each of them one or more lines of it.
 
-    An argument is a library cell, ``-`` (standard input), a file, or equations; they are tried in this order.
+    An argument is a library cell, ``-`` (standard input), a file, a run directory (the equations that it trained), or
+    equations; they are tried in this order.
 
     Raises:
         ConfigurationError: there is no argument, or one is none of these.
@@ -55,11 +58,32 @@ def _text(argument: str) -> str:
             return _decoded(Path(argument).read_bytes(), argument)
         except OSError as error:
             raise DataError(f"{argument} cannot be read: {error.strerror}") from None
+    if is_run(argument):
+        return str(with_readout(load(trained(argument)["recurrence"])))
     if not set(argument) & set("=:;\n"):
         close = difflib.get_close_matches(argument, CELLS, 1)
         hint = f" Did you mean {close[0]}?" if close else f" The library cells are {', '.join(CELLS)}."
-        raise ConfigurationError(f"{argument!r} is no equation (it has no =), no file, and no library cell.{hint}")
+        raise ConfigurationError(
+            f"{argument!r} is no equation (it has no =), no file, no run, and no library cell.{hint}"
+        )
     return argument
+
+
+def is_run(argument: str) -> bool:
+    """Is this a directory that ``unrolled train`` made?"""
+    return os.path.isfile(os.path.join(argument, "config.json"))
+
+
+def trained(run: str) -> dict[str, Any]:
+    """What the run says of its model: its equations (``recurrence``), its ``layers``, and more.
+
+    Raises:
+        CheckpointError: the run is damaged or from another version.
+    """
+    from unrolled.checkpoint.run import RunDirectory  # it loads what only runs need
+
+    model: dict[str, Any] = RunDirectory.open(Path(run)).read("config")["model"]
+    return model
 
 
 def _is_file(argument: str) -> bool:
