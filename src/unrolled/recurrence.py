@@ -11,7 +11,9 @@ from unrolled.equations.system import System
 
 if TYPE_CHECKING:
     from unrolled.explain.derivation import Derivation
+    from unrolled.explain.drawing.drawing import Drawing
     from unrolled.explain.expression import Expression
+    from unrolled.explain.marking.verdict import Verdict
     from unrolled.explain.tape import Tape
 
 
@@ -173,3 +175,50 @@ class Recurrence:
         from unrolled.explain.derivation import jacobian
 
         return jacobian(self.system, target, wrt, form, initial)
+
+    def check(
+        self,
+        claim: str,
+        initial: Mapping[str, float] | None = None,
+        form: Literal["matrix", "scalar"] | None = None,
+    ) -> Verdict:
+        """Mark an answer: an expansion, a derivative, or the rows of a tape in the student's own numbering.
+
+        Lines are separated by ``;`` or line breaks; ``initial`` sets first states. With form None a formula may be
+        meant for matrices or for one unit; with "matrix" the formula for one unit is wrong. A text that cannot be read
+        gets the mark "unreadable".
+
+        Raises:
+            TargetError: the left side is nothing that these equations compute; the message lists what there is.
+
+        >>> Recurrence("elman").check("h_1 = tanh(U x_1 + W tanh(U x_1))", initial={"h": 0}).message
+        'x_1 stands here; right is x_0.'
+        """
+        from unrolled.explain.marking.marking import check
+
+        return check(self.system, claim, initial, form)
+
+    def draw(
+        self,
+        steps: int | str | tuple[int, int] | None = None,
+        *,
+        layers: int = 1,
+        bidirectional: bool = False,
+        topology: str | None = None,
+        **options: Any,
+    ) -> Drawing:
+        """The graph as a picture: folded, or unrolled for so many ``steps``; in a notebook it shows itself.
+
+        ``layers``, ``bidirectional`` and ``topology`` (such as "many-to-one") draw a network of this recurrence; the
+        other ``options`` are those of ``explain.drawing.drawing.draw``: truncation, detail, elide, grouped, values,
+        adjoints.
+
+        Raises:
+            ConfigurationError: options that make no picture.
+
+        >>> Recurrence("elman").draw(steps=3)
+        <A recurrent network, unrolled in time: 10 nodes, 9 arrows>
+        """
+        from unrolled.explain.drawing.drawing import draw, network_of
+
+        return draw(network_of(self.system, layers, bidirectional, topology), steps, **options)

@@ -41,6 +41,8 @@ def application() -> App:
     app.command("unrolled.cli.tape:tape", help="List every value that is computed, and the adjoint of each.")
     app.command("unrolled.cli.derive:derive", help="Derive a sequence: closed form, forward and backward recursion.")
     app.command("unrolled.cli.jacobian:jacobian", help="Derive a sequence with respect to the state one step before.")
+    app.command("unrolled.cli.check:check", help="Mark an answer: an expansion, a derivative, the rows of a tape.")
+    app.command("unrolled.cli.draw:draw", help="Draw the graph of a recurrence, folded or unrolled in time.")
     return app
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from unrolled.equations.operations import FUNCTIONS
@@ -28,7 +28,7 @@ _CHARACTERS = {
     "\r": " ", "⊤": TRANSPOSE, "ϕ": "φ", "ϵ": "ε",
     "ᵀ": TRANSPOSE, "&": " ",
 }  # fmt: skip
-_COMMANDS = {
+COMMANDS = {
     "odot": "⊙", "circ": "⊙", "cdot": "·", "times": "×", "ast": "*", "top": TRANSPOSE, "intercal": TRANSPOSE,
     "left": "", "right": "", "bigl": "", "bigr": "", "big": "", "Big": "", "quad": " ", "qquad": " ",
     "colon": ":", "ln": "log", "dfrac": "\\frac", "tfrac": "\\frac",
@@ -56,6 +56,12 @@ class Plain:
     def error(self, message: str, start: int, end: int | None = None) -> EquationError:
         """An error about the plain characters ``start`` to ``end``, pointing into the source."""
         return EquationError(message, self.source, *self.span(start, start + 1 if end is None else end))
+
+    def rewritten(self, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str | None]) -> Plain:
+        """The same text with each match replaced (None: left as it is); new characters point to the whole match."""
+        buffer = _Buffer(self.source, [(c, *origin) for c, origin in zip(self.text, self.origin, strict=True)])
+        buffer.rewrite(pattern, replace)
+        return buffer.finish()
 
     def quote(self, start: int, end: int) -> str:
         """What the user wrote for the plain characters ``start`` to ``end``, shortened where it is long."""
@@ -103,13 +109,13 @@ class _Buffer:
         return Plain("".join(c for c, _, _ in self.cells), tuple(cell[1:] for cell in self.cells), self.source)
 
 
-def plain(source: str, names: Iterable[str] = ()) -> Plain:
-    """``source`` in plain notation; ``names`` are words that stay whole."""
+def plain(source: str, names: Iterable[str] = (), commands: Mapping[str, str] = COMMANDS) -> Plain:
+    """``source`` in plain notation; ``names`` are words that stay whole, ``commands`` the LaTeX commands for signs."""
     if len(source) > MAXIMUM_LENGTH:
         raise EquationError(f"The equations are {len(source):,} characters long; at most {MAXIMUM_LENGTH:,} are read.")
     buffer = _Buffer(source, [])
     for match in _PIECES.finditer(source):
-        buffer.cells += [(character, match.start(), match.end()) for character in _piece(match)]
+        buffer.cells += [(character, match.start(), match.end()) for character in _piece(match, commands)]
     _unwrap(buffer)
     _fractions(buffer)
     known = GREEK | GREEK_CAPITALS
@@ -123,12 +129,12 @@ def plain(source: str, names: Iterable[str] = ()) -> Plain:
     return buffer.finish()
 
 
-def _piece(match: re.Match[str]) -> str:
+def _piece(match: re.Match[str], commands: Mapping[str, str]) -> str:
     kind, body = match.lastgroup, match.group()
     if kind == "command":
         name = match["command"].rstrip("*")
-        if name in _COMMANDS:
-            return _COMMANDS[name]
+        if name in commands:
+            return commands[name]
         greek = GREEK.get(name) or GREEK_CAPITALS.get(name) or _VARIANTS.get(name)
         if greek:
             return greek

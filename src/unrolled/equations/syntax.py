@@ -56,7 +56,7 @@ class Declaration:
     shape: tuple[int | str, ...]
 
 
-class _RefusedError(Exception):
+class RefusedError(Exception):
     """A complaint raised inside the parser, where only token positions are known."""
 
     def __init__(self, message: str, start: int, end: int):
@@ -70,7 +70,7 @@ def parse(source: str, names: Iterable[str] = ()) -> tuple[Plain, list[Equation 
     Raises:
         EquationError: the text is not of the language; the error shows where, why, and what to write.
     """
-    words = _longest_first({*names, *_declared_words(source)})
+    words = longest_first({*names, *_declared_words(source)})
     text = plain(source, words)
     parser = _parser(words)
     return text, [_statement(parser, text, *span) for span in statements(text)]
@@ -78,7 +78,7 @@ def parse(source: str, names: Iterable[str] = ()) -> tuple[Plain, list[Equation 
 
 def parse_expression(source: str, names: Iterable[str] = ()) -> tuple[Plain, Node]:
     """One expression (not an equation), for claims and targets."""
-    words = _longest_first(names)
+    words = longest_first(names)
     text = plain(source, words)
     spans = statements(text)
     if len(spans) != 1 or "=" in text.text:
@@ -118,7 +118,7 @@ def _declared_words(source: str) -> set[str]:
     return {word for word in words if len(word) > 1 and word.isalpha()}
 
 
-def _longest_first(names: Iterable[str]) -> tuple[str, ...]:
+def longest_first(names: Iterable[str]) -> tuple[str, ...]:
     """The words in the order in which the lexer tries them."""
     for word in (names := set(names)):
         if not word.isalpha():
@@ -129,21 +129,26 @@ def _longest_first(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda word: (-len(word), word)))
 
 
+def grammar_text(file: str, words: tuple[str, ...]) -> str:
+    """A grammar file with the names of the functions and of the declared words filled in."""
+    grammar = resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
+    functions = "|".join(sorted(FUNCTIONS, key=len, reverse=True))
+    return grammar.replace("DECLARED_NAMES", "|".join(words) or "\uffff").replace("FUNCTION_NAMES", functions)
+
+
 @lru_cache(maxsize=32)
 def _parser(words: tuple[str, ...], start: str = "start") -> Lark:
-    grammar = resources.files(__package__).joinpath("grammar.lark").read_text(encoding="utf-8")
-    functions = "|".join(sorted(FUNCTIONS, key=len, reverse=True))
-    grammar = grammar.replace("DECLARED_NAMES", "|".join(words) or "\uffff").replace("FUNCTION_NAMES", functions)
-    return Lark(grammar, parser="lalr", lexer="contextual", start=start, transformer=_Build(), maybe_placeholders=False)
+    grammar = grammar_text("grammar.lark", words)
+    return Lark(grammar, parser="lalr", lexer="contextual", start=start, transformer=Build(), maybe_placeholders=False)
 
 
 def _statement(parser: Lark, text: Plain, start: int, end: int, equation: bool = True) -> Any:
     try:
         return parser.parse(TextSlice(text.text, start, end))  # positions stay those of the whole text
-    except _RefusedError as complaint:
+    except RefusedError as complaint:
         raise text.error(complaint.message, complaint.start, complaint.end) from None
     except VisitError as error:
-        if isinstance(error.orig_exc, _RefusedError):
+        if isinstance(error.orig_exc, RefusedError):
             raise text.error(error.orig_exc.message, error.orig_exc.start, error.orig_exc.end) from None
         raise
     except UnexpectedEOF:
@@ -184,10 +189,10 @@ def _unexpected(token: str, at: int, to: int, text: Plain, start: int, end: int,
     if equation and token != "_" and (at <= start + len(before) or not equals):
         first = start + len(before) - len(before.lstrip())
         return text.error(_LEFT_SIDE, first, start + len(before.rstrip()))
-    return text.error(_complaint(token, text.text[start:at].rstrip()[-1:], "=" in after), at, to)
+    return text.error(complaint(token, text.text[start:at].rstrip()[-1:], "=" in after), at, to)
 
 
-def _complaint(token: str, previous: str, second: bool) -> str:
+def complaint(token: str, previous: str, second: bool) -> str:
     """What is wrong with ``token`` after the character ``previous`` on a right-hand side."""
     if token == "=" and second:
         return "A second = in one equation. Put each equation on its own line, or separate them with a semicolon."
@@ -204,7 +209,7 @@ def _complaint(token: str, previous: str, second: bool) -> str:
     return f"{token!r} cannot stand here. The language has + - ⊙ * / · ^, brackets, names, numbers and functions."
 
 
-class _Build(Transformer[Token, Any]):
+class Build(Transformer[Token, Any]):
     """Called by the parser as it reduces, so that no recursion over the tree is needed."""
 
     def start(self, children: list[Any]) -> Any:
@@ -224,7 +229,7 @@ class _Build(Transformer[Token, Any]):
         if token.type == "NAME":
             return str(token)
         if not token.isdigit() or len(token) > 9 or int(token) < 1:
-            raise _RefusedError(
+            raise RefusedError(
                 "A size is a positive whole number: A : 20×20.", token.start_pos or 0, token.end_pos or 0
             )
         return int(token)
@@ -238,7 +243,7 @@ class _Build(Transformer[Token, Any]):
         try:
             return _leaf("name", read_name(str(token)), token)
         except ValueError:
-            raise _RefusedError(
+            raise RefusedError(
                 "A subscript is letters and digits, a time, or both with a comma: W_ih, h_{t-1}, h_{f,t}.",
                 token.start_pos or 0, token.end_pos or 0,
             ) from None  # fmt: skip
@@ -286,7 +291,7 @@ class _Build(Transformer[Token, Any]):
         word = shortened(str(token))
         close = difflib.get_close_matches(word.lower(), FUNCTIONS, 1, 0.5)
         hint = f"did you mean {close[0]}?" if close else f"the functions are {', '.join(FUNCTIONS)}."
-        raise _RefusedError(
+        raise RefusedError(
             f"There is no function {word}: {hint} (For a matrix before a bracket put a blank between the letters: "
             f"{' '.join(word)} (…); a word becomes one name with names=[…] or a line '{word} : name'.)",
             token.start_pos, token.end_pos,
@@ -296,7 +301,7 @@ class _Build(Transformer[Token, Any]):
 def _finite(token: Token) -> float:
     value = float(token)
     if value == float("inf"):
-        raise _RefusedError("This number is too large for a double.", token.start_pos or 0, token.end_pos or 0)
+        raise RefusedError("This number is too large for a double.", token.start_pos or 0, token.end_pos or 0)
     return value
 
 
@@ -311,7 +316,7 @@ def _node(
     first = args[0].start if start is None else start
     last = args[-1].end if end is None else end
     if depth > MAXIMUM_DEPTH:
-        raise _RefusedError(
+        raise RefusedError(
             f"The expression nests more than {MAXIMUM_DEPTH} deep. Split it with an intermediate name.", first, last
         )
     return Node(kind, tuple(args), value, first, last, depth)

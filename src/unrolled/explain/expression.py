@@ -84,10 +84,10 @@ def expand(system: System, target: str, initial: Mapping[str, float] | None = No
     assert name.time is not None  # a target has a step
     step = name.time.offset
     unrolling = Unrolling(system, initial or {})
-    node = unrolling(name.name, step)
+    node, system = unrolling(name.name, step), unrolling.system
     if named:
         return Expression(symbol(name.name, name.time), system, _definitions(unrolling, name.name, step))
-    size = _written_size(node)
+    size = written_size(node)
     if size > LARGEST_FORMULA:
         raise TargetError(
             f"{target} written out has {size:,} symbols, more than {LARGEST_FORMULA:,}. Ask for the named form, in "
@@ -111,7 +111,7 @@ def _definitions(unrolling: Unrolling, target: str, last: int) -> tuple[tuple[No
     return tuple((left, right) for left, right in lines.items() if left in needed)
 
 
-def _written_size(root: Node) -> int:
+def written_size(root: Node) -> int:
     """How many symbols and signs ``root`` has when nothing is shared."""
     size: dict[Node, int] = {}
     for node in walk([root]):
