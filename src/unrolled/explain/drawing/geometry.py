@@ -20,12 +20,13 @@ CUT = 15.0  # from a node to the bar where its gradient is cut
 @dataclass
 class Room:
     """What labels have asked for beyond the least: at each side of the tracks in gutters and channels, between tracks,
-    and around the lanes of single kinds of wire."""
+    around the lanes of single kinds of wire; and the widths that nodes need for their arrows."""
 
     gutters: float = 0.0
     tracks: float = 0.0
     channels: dict[int, float] = field(default_factory=lambda: defaultdict(float))
     lanes: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    widths: dict[Place, float] = field(default_factory=lambda: defaultdict(float))
 
 
 class Geometry:

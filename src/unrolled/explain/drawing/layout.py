@@ -10,7 +10,7 @@ from unrolled.explain.drawing.board import Board, Item
 from unrolled.explain.drawing.geometry import CUT, Geometry, Room
 from unrolled.explain.drawing.labelling import place_labels
 from unrolled.explain.drawing.placing import Place, Spot, size_of, spots
-from unrolled.explain.drawing.routing import APART, LOOP, Ports, Route, TooNarrowError, ports_of, routes
+from unrolled.explain.drawing.routing import APART, Ports, Route, TooNarrowError, ports_of, routes, side_ports
 from unrolled.explain.drawing.scene import Arrow, Node, Point, Scene
 
 _MOST_ROUNDS = 60
@@ -40,28 +40,21 @@ def lay_out(board: Board) -> Scene:
 
 
 def _ported(board: Board, found: list[Route], room: Room) -> tuple[dict[Place, Spot], Ports]:
-    """Places wide and high enough for the arrows that meet there."""
-    aside = APART + min(room.tracks, _MOST_ASIDE)
-    least: dict[Place, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
-    stubs: dict[Place, set[str]] = defaultdict(set)
+    """Places wide and high enough for the arrows that meet there; ``room`` keeps the widths for the next round."""
+    sides = side_ports(found, APART + min(room.tracks, _MOST_ASIDE))
+    heights: dict[Place, float] = defaultdict(float)
     for route in found:
         for item, side, end in ((route.source, route.exit, "exit"), (route.target, route.entry, "entry")):
-            if side:
-                stubs[board.sections[item.column], item.kind].add(route.wire.kind + ("" if route.straight else end))
-    rows: dict[int, int] = defaultdict(int)
-    places = spots(board, least)
-    for place, kinds in stubs.items():
-        rows[places[place].row] = max(rows[places[place].row], len(kinds))
-    for place in stubs:
-        apart = max(aside, LOOP) if any(route.wire.loop for route in found) else aside
-        least[place] = (0.0, (rows[places[place].row] - 1) * apart + 22)
+            y = sides.get((item.row, route.wire.kind, "straight" if route.straight else end))
+            if side and y is not None:
+                place = board.sections[item.column], item.kind
+                heights[place] = max(heights[place], 2 * abs(y) + 22)
     while True:
-        places = spots(board, least)
+        places = spots(board, {place: (room.widths[place], heights[place]) for place in {*room.widths, *heights}})
         try:
-            return places, ports_of(board, found, places, aside, room.lanes)
+            return places, ports_of(board, found, places, sides, room.lanes)
         except TooNarrowError as error:
-            wide, tall = least[error.place]
-            least[error.place] = max(wide, places[error.place].width) + APART, tall
+            room.widths[error.place] = places[error.place].width + APART
 
 
 def _make_room(room: Room, failed: list[Route], found: list[Route], step: float) -> None:

@@ -67,6 +67,14 @@ class Ports:
 def routes(board: Board) -> list[Route]:
     """Each wire with the sides that it takes."""
     items = {item.id: item for item in board.items}
+    rows: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for item in board.items:
+        rows[board.sections[item.column], item.row].add(item.kind)
+
+    def blocked(item: Item) -> bool:
+        """Whether others share its row, one of which may stand in the way."""
+        return len(rows[board.sections[item.column], item.row]) > 1
+
     found = []
     for wire in board.wires:
         source, target = items[wire.source], items[wire.target]
@@ -74,21 +82,12 @@ def routes(board: Board) -> list[Route]:
         way = wire.loop or target.column - source.column
         if way:
             way = 1 if way > 0 else -1
-            route.exit = 0 if _blocked(board, source, way) else way
+            route.exit = 0 if blocked(source) else way
             entry = way if wire.loop else -way
-            route.entry = 0 if _blocked(board, target, entry) else entry
+            route.entry = 0 if blocked(target) else entry
             route.gutter = source.column if way > 0 else source.column - 1
         found.append(route)
     return found
-
-
-def _blocked(board: Board, item: Item, side: int) -> bool:
-    """Whether its row has other items, one of which may stand at that side."""
-    section = board.sections[item.column]
-    return any(
-        other.kind != item.kind and other.row == item.row and board.sections[other.column] == section
-        for other in board.items
-    )
 
 
 def side_ports(found: Sequence[Route], apart: float) -> dict[tuple[int, str, str], float]:
@@ -144,16 +143,17 @@ def _sign(value: int) -> int:
 
 
 def ports_of(
-    board: Board, found: list[Route], places: dict[Place, Spot], apart: float, clear: Mapping[str, float]
-) -> Ports:
+    board: Board, found: list[Route], places: dict[Place, Spot], sides: dict[tuple[int, str, str], float],
+    clear: Mapping[str, float],
+) -> Ports:  # fmt: skip
     """Every place where an arrow meets a node, and every lane.
 
-    ``apart`` is between arrows at the side of a node, ``clear`` beside the lanes of some kinds.
+    ``sides`` are those at the sides, ``clear`` is the room beside the lanes of some kinds.
 
     Raises:
         TooNarrowError: a node must be wider.
     """
-    ports = Ports(side_ports(found, apart))
+    ports = Ports(sides)
     for section in dict.fromkeys(board.sections):
         here = {p[1]: spot for p, spot in places.items() if p[0] == section}
         own = [r for r in found if r.within and board.sections[r.source.column] == section]
@@ -176,19 +176,14 @@ def _lane(
         if where == section and kinds[kind].source.row < high and low < kinds[kind].target.row
     ]  # fmt: skip
     aim = (here[route.source.kind].x + here[route.target.kind].x) / 2
-    best: tuple[float, float] | None = None
-    for number in range(1000):
-        for side in (1, -1):
-            x = aim + side * number * _STEP
-            own = room.get(route.wire.kind, 0.0)
-            clear = all(abs(x - spot.x) >= spot.width / 2 + LANE + own for spot in between)
-            if clear and all(abs(x - o) >= APART + max(own, room.get(r.wire.kind, 0.0)) for o, r in others):
-                cost = number * _STEP + _crossed(x - aim, route, [(o - aim, r) for o, r in others], ports)
-                best = min(best, (cost, x), key=lambda pair: pair[0]) if best else (cost, x)
-        if best is not None and number * _STEP > best[0]:
-            break
-    assert best is not None  # far enough out every place is free
-    return best[1]
+    own = room.get(route.wire.kind, 0.0)
+    taken = [(spot.x, spot.width / 2 + LANE + own) for spot in between]
+    taken += [(x, APART + max(own, room.get(other.wire.kind, 0.0))) for x, other in others]
+    # the best place is in the middle or at the edge of something taken
+    places = [aim, *(x + side * half for x, half in taken for side in (1, -1))]
+    free = [x for x in places if all(abs(x - other) > half - 0.01 for other, half in taken)]
+    beside = [(x - aim, lane) for x, lane in others]
+    return min(free, key=lambda x: (abs(x - aim) + _crossed(x - aim, route, beside, ports), -x))
 
 
 def _crossed(x: float, route: Route, others: list[tuple[float, Route]], ports: Ports) -> float:
