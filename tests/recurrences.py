@@ -57,7 +57,22 @@ class _Author:
     def vector(self, size: int, depth: int) -> str:
         kinds = ["known", "product", "parameter"]
         if depth > 0:
-            kinds += ["product", "concatenated product", "sum", "sum", "times", "unary", "scaled", "divided", "power"]
+            kinds += [
+                "product",
+                "concatenated product",
+                "sum",
+                "sum",
+                "times",
+                "unary",
+                "unary",
+                "unary",
+                "unary",
+                "layer",
+                "layer",
+                "scaled",
+                "divided",
+                "power",
+            ]
             kinds += ["max", "clip", "within", "whole", "log", "exp", "sqrt", "negative", "derivative", "fixed"]
             kinds += ["concatenation"] * (size > 1)
         return getattr(self, "_" + self.one(*kinds).replace(" ", "_"))(size, depth)
@@ -124,6 +139,14 @@ class _Author:
         found = [(name, n) for name, n in self.known.items() if n is not None]
         name, n = self.draw(st.sampled_from(found))
         return f"{self.matrix(size, n)} {name}"
+
+    def _layer(self, size: int, depth: int) -> str:
+        """A v + …, with a matrix of its own, which may be transposed."""
+        name, n = self.draw(st.sampled_from([(name, n) for name, n in self.known.items() if n is not None]))
+        matrix = f"W{len(self.matrices)}"
+        turned = self.chance(50)
+        self.matrices[matrix] = (n, size) if turned else (size, n)
+        return f"({matrix}{'^T' * turned} {name} + {self.vector(size, depth - 1)})"
 
     def _concatenated_product(self, size: int, depth: int) -> str:
         sizes = self.draw(st.lists(st.integers(1, 3), min_size=2, max_size=3))
@@ -204,8 +227,8 @@ def recurrences(draw: st.DrawFn, ids: bool = True) -> Example:
     """Random well-typed recurrences; without ``ids`` every input is a vector."""
     author = _Author(draw)
     sizes: dict[str, int | None] = {"x": draw(st.integers(1, 3))}
-    if author.chance(30):
-        sizes["z"] = draw(st.sampled_from([1, 2, 3, None]))
+    if author.chance(40):
+        sizes["z"] = draw(st.sampled_from([1, 2, 3, None, None]))
     inputs = tuple(sizes)
     states = ("h", "c", "s")[: draw(st.integers(1, 3))]
     sizes |= {name: draw(st.sampled_from([1, 2, 3])) for name in states}
@@ -230,7 +253,7 @@ def recurrences(draw: st.DrawFn, ids: bool = True) -> Example:
             right = f"{author.one(*BOUNDED)}({author.scalar(2)})"
         elif name in states and author.chance(15):  # what only keeps something
             right = author.vector(size, 0)
-        elif name in states:
+        elif f"{name}_{{t-1}}" in author.known:
             right = f"tanh({author.vector(size, 2)})"
             right = f"(0.5 {name}_{{t-1}} + {right})" if author.chance(30) else right
         else:

@@ -6,16 +6,17 @@ vectors (T, n). ``Case`` is one recurrence with numbers for everything, and what
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from recurrences import Example
-from unrolled.engine import reference
+from unrolled.engine import autograd, reference
 from unrolled.equations.expression import BEFORE, NOW, Expression, Time
+from unrolled.equations.library import CELLS, load
 from unrolled.equations.system import System
 from unrolled.program.compile import compile_system
 from unrolled.program.instructions import Program
@@ -111,16 +112,26 @@ class Case:
         """What has a gradient."""
         return [t for t in (*self.inputs, *self.initial, *self.parameters) if t.is_floating_point()]
 
-    def asking(self) -> Case:
-        """The same numbers as new leaves that ask for a gradient."""
+    def of(self, tensors: Iterable[Tensor]) -> Case:
+        """The same recurrence with other numbers for what is differentiable."""
+        other = iter(tensors)
         inputs, initial, parameters = (
-            tuple(t.detach().clone().requires_grad_(t.is_floating_point()) for t in group)
+            tuple(next(other) if t.is_floating_point() else t for t in group)
             for group in (self.inputs, self.initial, self.parameters)
         )
-        return Case(self.example, self.program, self.lengths, inputs, initial, parameters)
+        return replace(self, inputs=inputs, initial=initial, parameters=parameters)
 
-    def expected(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Outputs (N, n) and last states (B, n) of the naive loop."""
+    def asking(self) -> Case:
+        """The same numbers as new leaves that ask for a gradient."""
+        return self.of(t.detach().clone().requires_grad_() for t in self.differentiable)
+
+    def found(self) -> tuple[Tensor, ...]:
+        """Outputs and last states by the executor, as a layer calls it."""
+        outputs, final = autograd.run(self.program, self.inputs, self.initial, self.parameters, self.batch_sizes)
+        return (*outputs, *final)
+
+    def expected(self) -> tuple[Tensor, ...]:
+        """Outputs (N, n) and last states (B, n) by the naive loop."""
         system, shapes = self.example.system, self.example.shapes
         parameters = dict(zip(system.parameters, self.parameters, strict=True))
         outputs: list[list[list[Tensor]]] = []
@@ -138,19 +149,24 @@ class Case:
             last.append([states[name].reshape(-1) for name in system.states])
         order = [(t, b) for t in range(max(self.lengths, default=0)) for b, n in enumerate(self.lengths) if t < n]
         widths = [(shapes[name] or (1,))[0] for name in system.outputs]
-        return (
-            [
-                torch.stack([outputs[b][i][t] for t, b in order]) if order else torch.zeros(0, width, dtype=F64)
-                for i, width in enumerate(widths)
-            ],
-            [torch.stack([states[i] for states in last]) for i in range(len(system.states))],
-        )
+        stacked = [
+            torch.stack([outputs[b][i][t] for t, b in order]) if order else torch.zeros(0, width, dtype=F64)
+            for i, width in enumerate(widths)
+        ]
+        final = [torch.stack([states[i] for states in last]) if last else t for i, t in enumerate(self.initial)]
+        return (*stacked, *final)
 
     def _sequence(self, name: str, rows: Tensor) -> Tensor:
         """The steps of one input: ids as one-hot vectors, a scalar without its dimension."""
         if name in self.example.ids:
             return F.one_hot(rows, self.example.shapes[name][0]).to(F64)
         return rows.reshape(-1, *self.example.shapes[name])
+
+
+def cell(name: str, ids: tuple[str, ...] = (), **sizes: int) -> Example:
+    """A library cell with small sizes."""
+    given = {"x": 3, "h": 4, "y": 2, "o": 5} | sizes
+    return Example(CELLS[name], tuple((size, given.get(size, 5)) for size in load(name).free_sizes), ids)
 
 
 def case(example: Example, lengths: Sequence[int], seed: int = 0) -> Case:

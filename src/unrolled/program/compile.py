@@ -46,14 +46,18 @@ def _flat(
 ) -> dict[str, Expression]:
     """As ``System.flat``, but a scalar that defines a vector is repeated: a sum over it has all its terms."""
     sizes = {leaf: shape for leaf, (_, shape) in leaves.items()}
+    definitions = system.definitions
     done: dict[Expression, Expression] = {symbol(name): number(value) for name, value in system.constants}
+    numbers = set(done)  # what will be folded into a number, which is not even a vector of one
     for name in system.in_order():
-        right = substitute(system.definitions[name], done)
-        # what has no symbols will be folded into a number, which is not even a vector of one
-        if measure(right, sizes) != shapes[name] or (system.shapes[name] and not symbols([right])):
+        folds = numbers.issuperset(symbols([definitions[name]]))
+        right = substitute(definitions[name], done)
+        if measure(right, sizes) != shapes[name] or (folds and system.shapes[name]):
             right = Expression("expand", (right,), shapes[name])
+        elif folds:
+            numbers.add(symbol(name, NOW))
         done[symbol(name, NOW)] = right
-    return {name: done[symbol(name, NOW)] for name in system.definitions}
+    return {name: done[symbol(name, NOW)] for name in definitions}
 
 
 def _complete(plan: Schedule, states: list[Shape], outputs: list[Shape]) -> None:

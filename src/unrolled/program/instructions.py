@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from unrolled.program.validation import validate
+
 Shape = tuple[int, ...]
 LISTS = ("static", "before", "loop", "after")
 
@@ -62,7 +64,12 @@ class Program:
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Program:
-        """The program that ``to_dict`` described."""
+        """The program that ``to_dict`` described.
+
+        Raises:
+            ProgramError: this is no program, or one that does not hold together.
+        """
+        validate(data)
         lists = {key: tuple(_instruction(item) for item in data[key]) for key in LISTS}
         plain = ("inputs", "ids", "parameters", "previous", "following", "initial", "outputs")
         shapes = tuple(tuple(shape) for shape in data["shapes"])

@@ -170,6 +170,8 @@ def _sum_by_phase(plan: Schedule, node: Expression) -> Expression:
         for (sign, term), phase in zip(terms, phases, strict=True):
             if phase == wanted:
                 total = -term if sign < 0 and total is number(0) else total + term if sign > 0 else total - term
+                if total.op in ("add", "sub", "neg") and all(argument.op == "number" for argument in total.args):
+                    total = _fold(total)
                 measure(total, plan.sizes)
                 plan.phase(total)
     return total
