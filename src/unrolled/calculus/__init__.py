@@ -1,1 +1,1 @@
-"""Mathematics on expressions: sizes, evaluation in numpy, reverse mode."""
+"""Mathematics on expressions: unrolling in time, sizes, evaluation in numpy, forward and reverse mode, tapes."""

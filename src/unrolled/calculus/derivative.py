@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from unrolled.calculus.normalisation import without_layernorm
 from unrolled.calculus.reverse import pullback
 from unrolled.calculus.shapes import Shape as Numbers
-from unrolled.calculus.shapes import shapes
-from unrolled.calculus.tangent import Matrix, Shape, identity, tangent
-from unrolled.calculus.unroll import Unrolling, shift
+from unrolled.calculus.shapes import SymbolicShape, shapes, symbolic_shape
+from unrolled.calculus.tangent import Matrix, identity, ones_column, tangent, times
+from unrolled.calculus.unroll import Unrolling, at_step, shift
 from unrolled.equations.expression import BEFORE, NOW, Expression, Time, number, substitute, symbol, symbols, walk
-from unrolled.equations.operations import ELEMENTWISE, VECTOR_FUNCTIONS
+from unrolled.equations.operations import ELEMENTWISE
 from unrolled.equations.sizes import Size
 from unrolled.equations.system import System
 
@@ -30,44 +32,13 @@ def partial(of: Expression, wrt: Expression) -> Expression:
     return Expression("partial", (of, wrt))
 
 
-def symbolic_shape(system: System) -> Callable[[Expression], Shape]:
-    """The shape of any expression over the names of ``system``, in its unknown sizes: () for a scalar."""
-    known: dict[Expression, Shape] = {}
-    constants = dict(system.constants)
-
-    def of(root: Expression) -> Shape:
-        for node in walk([root], known):
-            if node not in known:
-                known[node] = _shape(node, [known[argument] for argument in node.args], system, constants)
-        return known[root]
-
-    return of
-
-
-def _shape(node: Expression, args: list[Shape], system: System, constants: Mapping[str, float]) -> Shape:
-    if node.op == "symbol":
-        return () if node.data[0] in constants else system.shapes.get(node.data[0], ())
-    if node.op == "matmul":
-        return args[0][:1]
-    if node.op == "transpose":
-        return args[0][::-1]
-    if node.op == "concat":
-        total = Size()
-        for each in args:
-            total += each[0] if each else Size(1)
-        return (total,)
-    if node.op in VECTOR_FUNCTIONS and VECTOR_FUNCTIONS[node.op][1]:
-        return ()
-    return next((each for each in args if each), ())
-
-
 @dataclass
 class ForwardMode:
     """The derivatives of every sequence with respect to ``wrt``: a parameter, or a sequence at one step."""
 
     system: System
     wrt: Expression
-    shape: Callable[[Expression], Shape] = field(init=False)
+    shape: Callable[[Expression], SymbolicShape] = field(init=False)
     depending: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,17 +75,19 @@ class ForwardMode:
             for each in self.depending:
                 seeds[symbol(each, NOW)] = partial(symbol(each, NOW), self.wrt)
                 seeds[symbol(each, BEFORE)] = partial(symbol(each, BEFORE), self.wrt)
-            found = self._derivative(name, self.system.definitions[name], symbol(name, NOW), seeds)
+            found = self._derivative(self.system.definitions[name], symbol(name, NOW), seeds)
             if found is not None:
                 lines.append((partial(symbol(name, NOW), self.wrt), found))
         return lines
 
-    def _derivative(
-        self, name: str, right: Expression, result: Expression, seeds: Mapping[Expression, Expression]
-    ) -> Matrix:
+    def _derivative(self, right: Expression, result: Expression, seeds: Mapping[Expression, Expression]) -> Matrix:
         """The derivative of one equation, in which its right-hand side is written as the sequence that it defines."""
         found = tangent(right, {leaf: seed for leaf, seed in seeds.items() if leaf is not result}, self.shape)
-        if found is None or right.op in ("symbol", "number"):
+        if found is None:
+            return None
+        if self.shape(result) and not self.shape(right):  # a scalar that stands for a vector of equal numbers
+            return times(ones_column(self.shape(result)[0]), found)
+        if right.op in ("symbol", "number"):
             return found
         return substitute(found, {right: result})
 
@@ -136,7 +109,7 @@ class ForwardMode:
                     continue
                 right = unrolling.equation(name, step)
                 seeds = {symbol(n, Time("", s)): d for (n, s), d in found.items() if s in (step, step - 1)}
-                derivative = self._derivative(name, right, result, {self.wrt: self.seed(), **seeds})
+                derivative = self._derivative(right, result, {self.wrt: self.seed(), **seeds})
                 if derivative is not None:
                     found[name, step] = derivative
         return found
@@ -144,14 +117,13 @@ class ForwardMode:
     def jacobian(self, target: str) -> Matrix:
         """∂target_t/∂state_{t-1} within one step, where ``wrt`` is that state at t − 1."""
         seeds = {self.wrt: self.seed()}
-        found: Matrix = None
         for name in self.system.in_order():
-            found = self._derivative(name, self.system.definitions[name], symbol(name, NOW), seeds)
-            if found is not None:
-                seeds[symbol(name, NOW)] = found
-            if name == target:
-                return found
-        return found
+            result = symbol(name, NOW)
+            if result is not self.wrt:
+                found = self._derivative(self.system.definitions[name], result, seeds)
+                if found is not None:
+                    seeds[result] = found
+        return seeds.get(symbol(target, NOW))
 
 
 @dataclass
@@ -165,6 +137,10 @@ class BackwardMode:
     system: System
     target: str
     sizes: Mapping[str, Numbers]
+    definitions: Mapping[str, Expression] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.definitions = {name: without_layernorm(right) for name, right in self.system.equations}
 
     def recursion(self) -> list[Equation]:
         """δ for each sequence on which the target depends, the target's first."""
@@ -173,7 +149,7 @@ class BackwardMode:
             incoming = self._incoming(name)
             if incoming is None:
                 continue
-            right = self.system.definitions[name]
+            right = self.definitions[name]
             if name == self.target and right.op == "softmax":
                 lines.append((self.delta(name), symbol(name, NOW) - symbol("target", NOW) + self._others(name)))
             elif self._inside(name) is not right:
@@ -184,19 +160,37 @@ class BackwardMode:
         return lines
 
     def gradient(self, wrt: str) -> Expression | None:
-        """∂L/∂θ as a sum over time."""
+        """∂L/∂θ: a sum over time, and what reaches θ as a first state."""
+        over_time = self._received(symbol(wrt))
+        first: Expression | None = None
+        for state, value in self.system.initial:
+            part = self._received(symbol(state, BEFORE)) if value is symbol(wrt) else None
+            if part is not None:
+                part = at_step(part, 0)
+                first = part if first is None else first + part
+        if over_time is None:
+            return first
+        total = Expression("over_time", (over_time,))
+        return total if first is None else first + total
+
+    def _received(self, leaf: Expression) -> Expression | None:
+        """What all equations of one step hand to ``leaf``."""
         total: Expression | None = None
         for name in self.system.in_order():
-            if self._reaches(name):
-                part = self._contribution(name, symbol(wrt))
-                if part is not None:
-                    total = part if total is None else total + part
-        return None if total is None else Expression("over_time", (total,))
+            part = self._contribution(name, leaf) if self._reaches(name) else None
+            if part is not None:
+                total = part if total is None else total + part
+        return total
+
+    @cached_property
+    def letter(self) -> str:
+        """δ, or where the equations use that, another."""
+        return next(letter for letter in ("δ", "d", "D", "ε", "Δ") if letter not in self.sizes)
 
     def delta(self, name: str, time: Time = NOW) -> Expression:
         """δ_t, or δ_{n,t} where several sequences have one."""
         several = sum(self._reaches(each) for each, _ in self.system.equations) > 1
-        return symbol(f"δ_{name}" if several else "δ", time)
+        return symbol(f"{self.letter}_{name}" if several else self.letter, time)
 
     def _reaches(self, name: str) -> bool:
         """Does the target depend on ``name``, now or later?"""
@@ -204,9 +198,17 @@ class BackwardMode:
 
     def _inside(self, name: str) -> Expression:
         """What δ belongs to."""
-        right = self.system.definitions[name]
-        unary = right.op == "softmax" or (right.op in ELEMENTWISE and len(right.args) == 1)
-        return right.args[0] if unary and right.args[0].op not in ("symbol", "number") else right
+        right = self.definitions[name]
+        unary = right.op in ELEMENTWISE and len(right.args) == 1 and right.args[0].op not in ("symbol", "number")
+        return right.args[0] if (unary or right.op == "softmax") and not self._is_repeated(name) else right
+
+    def _is_repeated(self, name: str) -> bool:
+        """Is n a vector whose equation gives one number for all its components?"""
+        right = self.definitions[name]
+        return self._shapes(right)[right] != (self.sizes[name] or (1,))
+
+    def _shapes(self, root: Expression) -> dict[Expression, Numbers]:
+        return shapes([root], {leaf: self.sizes.get(leaf.data[0], ()) or (1,) for leaf in symbols([root])})
 
     def _incoming(self, name: str) -> Expression | None:
         """The adjoint of n_t: from the loss, from its uses at this step, and from those at the next."""
@@ -225,7 +227,7 @@ class BackwardMode:
 
     def _others(self, name: str) -> Expression:
         """What a softmax output that feeds back receives from elsewhere, at its argument."""
-        right = self.system.definitions[name]
+        right = self.definitions[name]
         total = number(0)
         for each, _ in self.system.equations:
             later = self._contribution(each, symbol(name, BEFORE)) if self._reaches(each) else None
@@ -242,19 +244,18 @@ class BackwardMode:
         inside = self._inside(name)
         if leaf not in symbols([inside]):
             return None
-        found = self._pull(inside, self.delta(name), [leaf]).get(leaf)
-        right = self.system.definitions[name]
+        delta = self.delta(name)
+        seed = Expression("sum", (delta,)) if self._is_repeated(name) else delta
+        found = self._pull(inside, seed, [leaf]).get(leaf)
+        right = self.definitions[name]
         if found is None or inside is not right or right.op == "symbol":
             return found
         return substitute(found, {right: symbol(name, NOW)})
 
     def _pull(self, root: Expression, seed: Expression, wrt: list[Expression]) -> dict[Expression, Expression]:
-        leaves: dict[Expression, Numbers] = {}
-        for leaf in symbols([root]):
-            leaves[leaf] = self.sizes.get(leaf.data[0], ()) or (1,)
-        known = shapes([root], leaves)
+        known = self._shapes(root)
         for leaf in symbols([seed]):
-            name = leaf.data[0].removeprefix("δ_")
+            name = leaf.data[0].removeprefix(f"{self.letter}_")
             own = name if name in self.sizes else self.target if leaf.data[0] == "target" else None
             known.setdefault(leaf, (self.sizes.get(own or "", ()) if own else known[root]) or (1,))
         for node in walk([seed]):

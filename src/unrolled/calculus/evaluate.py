@@ -57,7 +57,7 @@ _VECTOR: dict[str, Callable[..., Any]] = {
     "ones_column": lambda size: np.ones((size, 1)),
     "mean_row": lambda size: np.full((1, size), 1 / size),
     "stack": lambda *parts: np.concatenate(_same_width(parts)),
-    "zero": lambda size: np.zeros((size, 1)),
+    "zero": lambda rows, columns=1: np.zeros((rows, columns)),
 }
 
 
@@ -76,9 +76,10 @@ def evaluate(
     ``sizes`` gives the sizes that stand in the expression as unknowns.
     """
     roots = list(roots)
-    found: dict[Expression, Any] = dict(values)
+    found: dict[Expression, Any] = {}
     for node in walk(roots, values):
-        if node in found:
+        if node in values:
+            found[node] = values[node]
             continue
         if node.op == "number":
             found[node] = np.float64(node.data[0])

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from unrolled.equations.expression import Expression, is_number, number, walk
-from unrolled.equations.operations import LAYERNORM_EPSILON
+from unrolled.equations.system import System
+from unrolled.errors import TargetError
 
 _PRODUCTS = frozenset(("mul", "scale", "matmul", "outer", "dot"))
-_SAME = frozenset(("transpose", "diag", "sum", "mean", "kron_right", "kron_left"))
+_SAME = frozenset(("transpose", "diag", "sum", "mean", "expand", "column", "kron_right", "kron_left"))
+_ZEROS = frozenset(("zero", "zeros"))
 _ONES = frozenset(("eye", "ones_row", "ones_column", "mean_row"))
 
 
 def scalarise(root: Expression) -> Expression:
     """``root`` with one unit everywhere: matrices, vectors and diagonals become numbers, all products juxtaposed."""
+    return scalars([root])[root]
+
+
+def scalars(roots: Iterable[Expression]) -> dict[Expression, Expression]:
+    """The scalar form of every node below ``roots``."""
     done: dict[Expression, Expression] = {}
-    for node in walk([root]):
+    for node in walk(roots):
         done[node] = _scalar(node, tuple(done[argument] for argument in node.args))
-    return done[root]
+    return done
 
 
 def _scalar(node: Expression, args: tuple[Expression, ...]) -> Expression:
@@ -25,9 +34,21 @@ def _scalar(node: Expression, args: tuple[Expression, ...]) -> Expression:
         return args[0]
     if node.op in _ONES:
         return number(1)
+    if node.op in _ZEROS:
+        return number(0)
+    if node.op == "add":
+        return args[0] + args[1]
+    if node.op == "sub":
+        return _difference(*args)
     if node.op == "softmax":
         return Expression("softmax", args)
     return Expression(node.op, args, node.data)
+
+
+def _difference(left: Expression, right: Expression) -> Expression:
+    if right.op == "scale" and right.args[0] is left:  # y − y y, from diag(y) − y yᵀ
+        return product(left, 1 - right.args[1])
+    return left - right
 
 
 def product(left: Expression, right: Expression) -> Expression:
@@ -46,8 +67,8 @@ def product(left: Expression, right: Expression) -> Expression:
     return Expression("scale", (left, right))
 
 
-def layernorm_parts(vector: Expression) -> Expression:
-    """Layer normalisation by its definition: (a − mean a) / √(mean (a − mean a)² + ε)."""
-    centred = vector - Expression("mean", (vector,))
-    variance = Expression("mean", (centred**2,)) + LAYERNORM_EPSILON
-    return centred / Expression("sqrt", (variance,))
+def refuse_concatenation(system: System) -> None:
+    """Raise TargetError where an equation has no scalar form."""
+    for name, right in system.equations:
+        if any(node.op == "concat" for node in walk([right])):
+            raise TargetError(f"{name} is made by concatenation, which has no scalar form. Ask for the matrix form.")

@@ -1,13 +1,19 @@
-"""The shape of every node, from the shapes of the leaves: (n,) for a vector, (1,) for a scalar, (m, n) for a matrix."""
+"""The shape of every node, from those of the leaves: in numbers, or in the unknown sizes of a System.
+
+In numbers (n,) is a vector, (1,) a scalar, (m, n) a matrix; in unknown sizes () is a scalar.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from unrolled.equations.expression import Expression, walk
 from unrolled.equations.operations import ELEMENTWISE, VECTOR_FUNCTIONS
+from unrolled.equations.sizes import Size
+from unrolled.equations.system import System
 
 Shape = tuple[int, ...]
+SymbolicShape = tuple[Size, ...]
 
 
 def shapes(roots: Iterable[Expression], leaves: Mapping[Expression, Shape]) -> dict[Expression, Shape]:
@@ -54,3 +60,35 @@ def shape(node: Expression, *args: Shape) -> Shape:
         case "total":
             return args[0]
     raise KeyError(f"{node.op} at {node} has no shape: a symbol needs one given")
+
+
+def symbolic_shape(system: System) -> Callable[[Expression], SymbolicShape]:
+    """The shape of any expression over the names of ``system``, in its unknown sizes."""
+    known: dict[Expression, SymbolicShape] = {}
+
+    def of(root: Expression) -> SymbolicShape:
+        for node in walk([root], known):
+            if node not in known:
+                known[node] = _symbolic(node, [known[argument] for argument in node.args], system)
+        return known[root]
+
+    return of
+
+
+def _symbolic(node: Expression, args: list[SymbolicShape], system: System) -> SymbolicShape:
+    if node.op == "symbol":
+        return system.shapes.get(node.data[0], ())  # a constant is a scalar
+    if node.op == "zeros":
+        return (node.data[0],)
+    if node.op == "matmul":
+        return args[0][:1]
+    if node.op == "transpose":
+        return args[0][::-1]
+    if node.op == "concat":
+        total = Size()
+        for each in args:
+            total += each[0] if each else Size(1)
+        return (total,)
+    if node.op in VECTOR_FUNCTIONS and VECTOR_FUNCTIONS[node.op][1]:
+        return ()
+    return next((each for each in args if each), ())

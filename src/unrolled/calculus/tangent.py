@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from unrolled.calculus.scalar import layernorm_parts
-from unrolled.equations.expression import Expression, number, walk
+from unrolled.calculus.normalisation import layernorm_parts
+from unrolled.calculus.shapes import SymbolicShape as Shape
+from unrolled.equations.expression import Expression, is_number, number, walk
 from unrolled.equations.operations import ELEMENTWISE
 from unrolled.equations.sizes import Size
 
-Shape = tuple[Size, ...]
 ShapeOf = Callable[[Expression], Shape]
 Matrix = Expression | None  # None is a zero matrix
 
@@ -42,6 +42,8 @@ def _rule(node: Expression, tangents: list[Matrix], done: dict[Expression, Matri
     match node.op:
         case "matmul":
             return _matmul(node, tangents, shape)
+        case "transpose":
+            return tangents[0]  # that of vec W, which _matmul places
         case "softmax":
             return times(subtract(diagonal(node), outer(node, node)), _known(tangents[0]))
         case "sum":
@@ -63,19 +65,19 @@ def _elementwise(node: Expression, tangents: list[Matrix], shape: ShapeOf) -> Ma
     parts = []
     factors = ELEMENTWISE[node.op].derivative(node, *node.args)
     for argument, factor, each in zip(node.args, factors, tangents, strict=True):
-        if each is None:
+        if each is None or is_number(factor, 0):
             continue
         if factor.op == "number":
             part = _scaled(factor.data[0], each)
             wide = not shape(argument) and bool(shape(node))
             parts.append(times(ones_column(shape(node)[0]), part) if wide else part)
-        elif not shape(node):
-            parts.append(times(factor, each))
-        elif not shape(argument):  # a scalar that was broadcast: the factor is a column
-            column = factor if shape(factor) else times_scalar(factor, ones_column(shape(node)[0]))
-            parts.append(times(column, each))
+        elif shape(node) and not shape(argument):  # a scalar that was repeated: the factor is a column
+            column = Expression("column", (factor,))
+            parts.append(times(column if shape(factor) else times_scalar(factor, ones_column(shape(node)[0])), each))
+        elif shape(factor):
+            parts.append(times(diagonal(factor), each))
         else:
-            parts.append(times(diagonal(factor) if shape(factor) else factor, each))
+            parts.append(times_scalar(factor, each))
     return total(parts)
 
 

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 
-from unrolled.calculus.reverse import vjp
-from unrolled.calculus.scalar import scalarise
-from unrolled.calculus.shapes import Shape, shapes
+from unrolled.calculus.normalisation import written_out
+from unrolled.calculus.reverse import measure, vjp
+from unrolled.calculus.scalar import scalarise, scalars
+from unrolled.calculus.shapes import Shape, shape, shapes
+from unrolled.calculus.tidy import tidy
 from unrolled.equations.expression import Expression, number, substitute, symbol, walk
 from unrolled.equations.operations import ELEMENTWISE
 
@@ -21,7 +25,8 @@ class Row:
 
     ``name`` is that of the sequence that it computes, such as h_0, if any. ``parts`` are the contributions of each use,
     as (the user's index, the rule, the contribution): a value that is used several times has several, and its adjoint
-    is their sum. ``tangent`` is ẇ_i for forward mode.
+    is their sum. ``tangent`` is ẇ_i for forward mode: that of a leaf is 1 where it alone is asked for in scalars, else
+    a symbol such as dU; None stands for 0.
     """
 
     index: int
@@ -55,14 +60,12 @@ class Tape:
 
     def rows(self) -> list[Row]:
         """Leaves first, then operations in the order in which they are computed."""
-        target, named = self.target, dict(self.named)
-        if self.scalar:
-            target, named = scalarise(target), {scalarise(node): name for node, name in named.items()}
+        target, named = self._prepared()
         needed = set(walk([target]))
         order = [node for node in walk([*(n for n in named if n in needed), target]) if node in needed]
-        order = [n for n in order if n.op == "symbol"] + [n for n in order if n.op not in ("symbol", "number")]
+        order = [n for n in order if n.op == "symbol"] + [n for n in order if n.args]
         index = {node: i for i, node in enumerate(order, 1)}
-        sizes = self._sizes(target, order)
+        sizes = self._sizes(target)
         names = {node: variable(i) for node, i in index.items()}
         self._named = {names[node]: sizes[node] for node in order} | {adjoint(i): sizes[n] for n, i in index.items()}
         active = self._active(order)
@@ -73,13 +76,19 @@ class Tape:
         rows = []
         for node in order:
             parts = tuple(sorted(received[node], key=lambda part: part[0]))
-            own = self.seed if node is target else _sum(parts) if parts else None
+            own = self.seed if node is target else reduce(add, (part for _, _, part in parts)) if parts else None
             formula = node if node.op == "symbol" else self._local(node, names)
             dot = self._tangent(node, names, index, active)
             rows.append(Row(index[node], node, formula, named.get(node, ""), parts, own, dot))
         return rows
 
-    def _sizes(self, target: Expression, order: list[Expression]) -> dict[Expression, Shape]:
+    def _prepared(self) -> tuple[Expression, dict[Expression, str]]:
+        """The target and the named values in terms of operations that have a rule."""
+        plain = written_out([self.target, *self.named])
+        form = scalars(plain.values()) if self.scalar else {node: node for node in plain.values()}
+        return form[plain[self.target]], {form[plain[node]]: name for node, name in self.named.items()}
+
+    def _sizes(self, target: Expression) -> dict[Expression, Shape]:
         if self.scalar:
             return dict.fromkeys(walk([target]), (1,))
         return shapes([target], self.leaves)
@@ -107,7 +116,7 @@ class Tape:
         local = self._local(node, names)
         sizes = self._named
         sizes[local] = sizes[names[node]]
-        sizes.update((argument, (1,)) for argument in node.args if argument.op == "number")
+        sizes.update((argument, shape(argument)) for argument in node.args if argument.op in ("number", "zeros"))
         for i, argument in enumerate(node.args):
             if argument not in active:
                 continue
@@ -117,8 +126,9 @@ class Tape:
             part = substitute(part, {local: names[node]})
             if self.scalar:
                 part = scalarise(part)
-            elif self._named[names[argument]] == (1,) != self._named[names[node]]:
-                part = Expression("sum", (part,))
+            elif len(sizes[names[argument]]) == 1 and sizes[names[argument]] < measure(part, sizes):
+                part = Expression("sum", (part,))  # a scalar that was repeated
+            part = tidy(part)
             received[argument].append((index[node], rule(node), part))
 
     def _tangent(
@@ -128,19 +138,23 @@ class Tape:
         index: Mapping[Expression, int],
         active: set[Expression],
     ) -> Expression | None:
-        if node.op == "symbol" or node not in active:
+        if node not in active:
             return None
+        if node.op == "symbol":
+            alone = self.scalar and self.wrt == frozenset((node,))
+            return number(1) if alone else symbol("d" + node.data[0], node.data[1])
         local = self._local(node, names)
+        if node.op == "concat":
+            dots = {a: variable(index[a], "ẇ") for a in node.args if a in active}
+            zero = {a: Expression("zeros", (), self._named.get(names.get(a, a), (1,))) for a in node.args}
+            return Expression("concat", tuple(dots.get(argument, zero[argument]) for argument in node.args))
         parts = []
         for i, argument in enumerate(node.args):
             if argument in active:
                 part = _pushforward(local, i, variable(index[argument], "ẇ"))
                 part = substitute(part, {local: names[node]})
                 parts.append(scalarise(part) if self.scalar else part)
-        result = parts[0]
-        for part in parts[1:]:
-            result = result + part
-        return result
+        return tidy(reduce(add, parts))
 
 
 def variable(index: int, letter: str = "w") -> Expression:
@@ -159,7 +173,7 @@ def rule(node: Expression) -> str:
         "add": "sum", "sub": "difference", "neg": "sign", "mul": "product", "scale": "product", "matmul": "product",
         "div": "quotient", "dot": "inner product", "concat": "concatenation", "transpose": "transpose",
         "sum": "sum of components", "mean": "mean of components", "max": "maximum", "min": "minimum",
-        "softmax": "softmax′ = diag(y) − y yᵀ", "layernorm": "layer normalisation",
+        "softmax": "softmax′ = diag(y) − y yᵀ",
     }  # fmt: skip
     if node.op in names:
         return names[node.op]
@@ -179,17 +193,6 @@ def _pushforward(node: Expression, i: int, dot: Expression) -> Expression:
         return dot * ELEMENTWISE[node.op].derivative(node, *node.args)[i]
     if node.op == "softmax":
         return node * (dot - Expression("dot", (node, dot)))
-    if node.op == "layernorm":
-        raise NotImplementedError  # expanded before a tape is made
     # the others are linear in each argument
     args = tuple(dot if j == i else argument for j, argument in enumerate(node.args))
-    if node.op == "concat":
-        args = tuple(dot if j == i else argument * number(0) for j, argument in enumerate(node.args))
     return Expression(node.op, args, node.data)
-
-
-def _sum(parts: tuple[tuple[int, str, Expression], ...]) -> Expression:
-    total = parts[0][2]
-    for _, _, part in parts[1:]:
-        total = total + part
-    return total

@@ -6,10 +6,25 @@ Steps are numbered from 0: h_0 is computed from x_0 and the first state h_{-1}.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from numbers import Real
 
-from unrolled.equations.expression import BEFORE, NOW, Expression, Time, number, substitute, symbol, symbols, walk
+from unrolled.calculus.shapes import SymbolicShape, symbolic_shape
+from unrolled.equations.expression import (
+    BEFORE,
+    NOW,
+    Expression,
+    Time,
+    is_number,
+    number,
+    substitute,
+    symbol,
+    symbols,
+    walk,
+)
+from unrolled.equations.notation import plain
 from unrolled.equations.syntax import Name, read_name
 from unrolled.equations.system import System
 from unrolled.errors import TargetError
@@ -22,22 +37,28 @@ MAXIMUM_STEP = 100_000
 class Unrolling:
     """The equations of ``system`` at each step.
 
-    ``initial`` sets first states (a number); the others are what the equations set, or the symbol h_{-1}. ``keep`` are
-    sequences at a step, such as ("h", 0), that stay symbols.
+    ``initial`` sets first states (a number), as if the equations did; the others are what these set, or the symbol
+    h_{-1}. ``keep`` are sequences at a step, such as ("h", 0), that stay symbols.
     """
 
     system: System
     initial: Mapping[str, float] = field(default_factory=dict)
     keep: frozenset[tuple[str, int]] = frozenset()
+    shape: Callable[[Expression], SymbolicShape] = field(init=False)
     _values: dict[tuple[str, int], Expression] = field(default_factory=dict)
     _done: int = 0
 
     def __post_init__(self) -> None:
-        for name in self.initial:
+        for name, value in self.initial.items():
             if name not in self.system.states:
                 raise TargetError(
                     f"{name} has no first value: it is no state. The states are {_listed(self.system.states)}."
                 )
+            if not (isinstance(value, Real) and math.isfinite(value)):
+                raise TargetError(f"The first value of {name} is {value!r}; a number is needed, such as 0 or 0.5.")
+        given = {name: number(float(value)) for name, value in self.initial.items()}
+        self.system = replace(self.system, initial=tuple((dict(self.system.initial) | given).items()))
+        self.shape = symbolic_shape(self.system)
 
     def __call__(self, name: str, step: int) -> Expression:
         """The expression of ``name`` at ``step``."""
@@ -50,11 +71,9 @@ class Unrolling:
 
     def first(self, name: str) -> Expression:
         """The state ``name`` before the first step."""
-        if name in self.initial:
-            return number(self.initial[name])
         given = dict(self.system.initial).get(name)
         # a number other than 0 stays a symbol: it stands for a vector of equal numbers
-        if given is None or (given.op == "number" and given.data[0] != 0):
+        if given is None or (given.op == "number" and given.data[0] != 0) or (name, FIRST) in self.keep:
             return symbol(name, Time("", FIRST))
         return given
 
@@ -64,19 +83,30 @@ class Unrolling:
         A first state that is 0 has vanished from it; one that is a parameter stands in its place.
         """
         right = at_step(self.system.definitions[name], step)
-        if step:
-            return right
-        first = {symbol(state, Time("", FIRST)): self.first(state) for state in self.system.states}
-        return zeroless(substitute(right, first))
+        if not step:
+            first = {symbol(state, Time("", FIRST)): self._previous(state, step) for state in self.system.states}
+            right = zeroless(substitute(right, first), self.shape)
+        return self._repeated(name, right)
+
+    def _previous(self, state: str, step: int) -> Expression:
+        """The state one step before ``step``; a vector of zeros knows its size."""
+        value = self._values[state, step - 1] if step else self.first(state)
+        return zero(self.system.shapes[state]) if is_number(value, 0) else value
+
+    def _repeated(self, name: str, value: Expression) -> Expression:
+        """``value``, a scalar that stands for a vector of equal numbers as one of the right size."""
+        shape = self.system.shapes[name]
+        return value if self.shape(value) or not shape else Expression("add", (value, zero(shape)))
 
     def _advance(self, step: int) -> None:
         known: dict[Expression, Expression] = {}
         for name in self.system.inputs:
             known[symbol(name, NOW)] = symbol(name, Time("", step))
         for name in self.system.states:
-            known[symbol(name, BEFORE)] = self._values[name, step - 1] if step else self.first(name)
+            known[symbol(name, BEFORE)] = self._previous(name, step)
         for name in self.system.in_order():
-            value = zeroless(substitute(self.system.definitions[name], known), frozenset(known.values()))
+            value = zeroless(substitute(self.system.definitions[name], known), self.shape, frozenset(known.values()))
+            value = self._repeated(name, value)
             kept = (name, step) in self.keep
             self._values[name, step] = symbol(name, Time("", step)) if kept else value
             known[symbol(name, NOW)] = self._values[name, step]
@@ -98,7 +128,19 @@ def shifted(expression: Expression, move: Callable[[Time], Time]) -> Expression:
     return substitute(expression, {leaf: symbol(leaf.data[0], move(leaf.data[1])) for leaf in timed})
 
 
-def zeroless(root: Expression, stop: Container[Expression] = ()) -> Expression:
+def zero(shape: SymbolicShape) -> Expression:
+    """Zero as a number, or as a vector."""
+    return Expression("zeros", (), shape) if shape else number(0)
+
+
+def is_zero(node: Expression) -> bool:
+    """Is this the number 0 or a vector of zeros?"""
+    return node.op == "zeros" or is_number(node, 0)
+
+
+def zeroless(
+    root: Expression, shape: Callable[[Expression], SymbolicShape], stop: Container[Expression] = ()
+) -> Expression:
     """``root`` without terms that are 0 because a first state is; nodes in ``stop`` are not looked into."""
     done: dict[Expression, Expression] = {}
     for node in walk([root], stop):
@@ -106,24 +148,27 @@ def zeroless(root: Expression, stop: Container[Expression] = ()) -> Expression:
             done[node] = node
             continue
         args = tuple(done[argument] for argument in node.args)
-        zero = [argument.op == "number" and argument.data[0] == 0 for argument in args]
-        done[node] = _without_zero(Expression(node.op, args, node.data), zero)
+        done[node] = _without_zero(
+            Expression(node.op, args, node.data), [is_zero(argument) for argument in args], shape
+        )
     return done[root]
 
 
-def _without_zero(node: Expression, zero: list[bool]) -> Expression:
-    if not any(zero):
+_ZERO_AT_ZERO = frozenset(
+    ("tanh", "relu", "neg", "abs", "sin", "sqrt", "sign", "add", "sub", "sum", "mean", "layernorm")
+)
+
+
+def _without_zero(node: Expression, zeros: list[bool], shape: Callable[[Expression], SymbolicShape]) -> Expression:
+    if not any(zeros):
         return node
-    if node.op in ("mul", "scale", "matmul", "dot") or (
-        all(zero) and node.op in ("tanh", "relu", "neg", "abs", "sin", "sqrt", "add", "sub", "sum", "mean", "div")
-    ):
-        return number(0)
-    if node.op == "add":
-        return node.args[0] if zero[1] else node.args[1]
-    if node.op == "sub":
-        return node.args[0] if zero[1] else -node.args[1]
-    if node.op == "div" and zero[0]:
-        return number(0)
+    vanishes = node.op in ("mul", "scale", "matmul", "dot") or (node.op == "div" and zeros[0])
+    if vanishes or (all(zeros) and node.op in _ZERO_AT_ZERO):
+        return zero(shape(node))
+    if node.op in ("add", "sub"):
+        rest = node.args[1] if zeros[0] else node.args[0]
+        if shape(rest) == shape(node):  # not where a scalar would lose the vector that it is added to
+            return -rest if node.op == "sub" and zeros[0] else rest
     return node
 
 
@@ -133,10 +178,7 @@ def parse_target(system: System, text: str, symbolic: bool = False) -> Name:
     Raises:
         TargetError: there is no such sequence, or no such step; the message lists what there is.
     """
-    try:
-        name = read_name(text.strip().replace("₋", "-").translate(_SUBSCRIPTS))
-    except (ValueError, AssertionError):
-        raise TargetError(f"{text!r} is not a sequence at a step: write {_example(system)}.") from None
+    name = read_symbol(text, f"write {_example(system)}", system.shapes)
     defined = [each for each, _ in system.equations]
     if name.name not in defined:
         close = difflib.get_close_matches(name.name, defined, 1)
@@ -154,7 +196,19 @@ def parse_target(system: System, text: str, symbolic: bool = False) -> Name:
     return name
 
 
-_SUBSCRIPTS = str.maketrans({**{c: str(i) for i, c in enumerate("₀₁₂₃₄₅₆₇₈₉")}, "ₜ": "t"})
+def read_symbol(text: str, hint: str = "write U, x_0 or h_{-1}", names: Iterable[str] = ()) -> Name:
+    r"""A name, perhaps with a time, in any notation of the language; ``names`` are words that stay whole.
+
+    Raises:
+        TargetError: it is none; the message ends with ``hint``.
+
+    >>> read_symbol("h₋₁") == read_symbol(r"\\mathbf{h}_{-1}") == Name("h", Time("", -1))
+    True
+    """
+    try:
+        return read_name(plain(text, names).text.strip())
+    except (ValueError, AssertionError):  # what is no name, what is not of the language, nothing at all
+        raise TargetError(f"{text!r} is no name here: {hint}.") from None
 
 
 def _example(system: System) -> str:

@@ -152,12 +152,19 @@ def walk(roots: Iterable[Expression], stop: Container[Expression] = ()) -> Itera
 
 def substitute(root: Expression, replacements: Mapping[Expression, Expression]) -> Expression:
     """``root`` with every node that is a key of ``replacements`` replaced, at once and without looking inside."""
+    return rewritten([root], replacements)[root]
+
+
+def rewritten(
+    roots: Iterable[Expression], replacements: Mapping[Expression, Expression]
+) -> dict[Expression, Expression]:
+    """What ``substitute`` makes of every node below ``roots``."""
     done: dict[Expression, Expression] = dict(replacements)
-    for node in walk([root], replacements):
+    for node in walk(roots, replacements):
         if node not in done:
             args = tuple(done[argument] for argument in node.args)
             done[node] = node if args == node.args else Expression(node.op, args, node.data)
-    return done[root]
+    return done
 
 
 def symbols(roots: Iterable[Expression]) -> list[Expression]:

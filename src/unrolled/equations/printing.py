@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from unrolled.equations.expression import Expression, Time
 from unrolled.equations.operations import ELEMENTWISE
 
@@ -20,14 +22,42 @@ _MATRIX_FORMS = {
     "ones_row": ("1^T", POWER),
     "ones_column": ("1", ATOM),
     "mean_row": ("mean^T", POWER),
+    "zeros": ("0", ATOM),
+    "column": ("{}", POWER),
     "partial": ("∂{}/∂{}", ATOM),
-    "over_time": ("Σ_t {}", UNARY),
 }
+
+
+Piece = str | tuple[Expression, int]  # what is printed as it is, or a node in a place that asks for a level
+Form = Callable[[Expression], tuple[list[Piece], int]]  # the pieces of a node, and how tightly they bind
 
 
 def text(node: Expression) -> str:
     """The canonical spelling of ``node``."""
-    return _print(node)[0]
+    return render(node, _form, "(", ")")
+
+
+def render(root: Expression, form: Form, opening: str, closing: str) -> str:
+    """``root`` in the spelling that ``form`` gives each node; what binds too loosely for its place is bracketed."""
+    out: list[str] = []
+    stack: list[Piece] = [(root, 0)]  # and no recursion: depth is no limit
+    while stack:
+        piece = stack.pop()
+        if isinstance(piece, str):
+            out.append(piece)
+            continue
+        pieces, binds = form(piece[0])
+        stack += reversed(pieces if binds >= piece[1] else [opening, *pieces, closing])
+    return "".join(out)
+
+
+def operand(node: Expression, level: int, form: Form, opening: str, closing: str) -> list[Piece]:
+    """An operand on the right; 'a + -b' would parse, but nobody writes it."""
+    first: Piece = (node, level)
+    while not isinstance(first, str):
+        pieces, binds = form(first[0])
+        first = pieces[0] if binds >= first[1] else opening
+    return [opening, (node, 0), closing] if first.startswith("-") else [(node, level)]
 
 
 def symbol_text(name: str, time: Time | None) -> str:
@@ -46,54 +76,53 @@ def number_text(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
 
 
-def _print(node: Expression) -> tuple[str, int]:
-    if node.op == "symbol":
-        return symbol_text(*node.data), ATOM
-    if node.op == "number":
-        return number_text(node.data[0]), ATOM if node.data[0] >= 0 else UNARY
-    if node.op in _INFIX:
-        return _chain(node), _INFIX[node.op][1]
-    if node.op == "neg":
-        return "-" + _at(node.args[0], UNARY), UNARY
-    if node.op == "pow":
+def _form(node: Expression) -> tuple[list[Piece], int]:
+    op, args = node.op, node.args
+    if op == "symbol":
+        return [symbol_text(*node.data)], ATOM
+    if op == "number":
+        return [number_text(node.data[0])], ATOM if node.data[0] >= 0 else UNARY
+    if op in _INFIX:
+        sign, own, left, right = _INFIX[op]
+        return [(args[0], left), sign, *operand(args[1], right, _form, "(", ")")], own
+    if op == "neg":
+        return ["-", (args[0], UNARY)], UNARY
+    if op == "pow":
         exponent = number_text(node.data[0])
-        braces = f"{{{exponent}}}" if node.data[0] < 0 else exponent
-        return f"{_at(node.args[0], ATOM)}^{braces}", POWER
-    if node.op == "transpose":
-        return f"{_at(node.args[0], ATOM)}^T", POWER
-    if node.op in ("concat", "stack"):
-        return f"[{' ; '.join(text(part) for part in node.args)}]", ATOM
-    if node.op in _MATRIX_FORMS:
-        form, binds = _MATRIX_FORMS[node.op]
-        return form.format(*(_at(argument, POWER) for argument in node.args)), binds
-    entry = ELEMENTWISE.get(node.op)
-    spelling = entry.spellings[0] if entry and entry.spellings else node.op
-    inside = [text(argument) for argument in node.args] + [_constant(value) for value in node.data]
-    return f"{spelling}({', '.join(inside)})", ATOM
+        return [(args[0], ATOM), f"^{{{exponent}}}" if node.data[0] < 0 else f"^{exponent}"], POWER
+    if op == "transpose":
+        return [(args[0], ATOM), "^T"], POWER
+    if op in ("concat", "stack"):
+        return ["[", *separated(args, " ; "), "]"], ATOM
+    if op == "over_time":
+        return ["Σ_t ", (args[0], TERM)], TERM
+    if op in _MATRIX_FORMS:
+        return matrix_form(node, *_MATRIX_FORMS[op])
+    entry = ELEMENTWISE.get(op)
+    spelling = entry.spellings[0] if entry and entry.spellings else op
+    constants = "".join(f", {_constant(value)}" for value in node.data)
+    return [f"{spelling}(", *separated(args, ", "), constants if args else constants[2:], ")"], ATOM
+
+
+def separated(args: Iterable[Expression], separator: str) -> list[Piece]:
+    """The arguments with ``separator`` between them."""
+    pieces: list[Piece] = []
+    for argument in args:
+        pieces += [separator, (argument, 0)]
+    return pieces[1:]
+
+
+def matrix_form(node: Expression, form: str, binds: int) -> tuple[list[Piece], int]:
+    """A node of derivatives in a form in which {} stands for an argument."""
+    between = form.split("{}")
+    pieces: list[Piece] = [between[0]]
+    for argument, after in zip(node.args, between[1:], strict=True):
+        pieces += [(argument, POWER), after]
+    return [piece for piece in pieces if piece], binds
 
 
 def _constant(value: object) -> str:
     return number_text(value) if isinstance(value, float) else str(value)
-
-
-def _at(node: Expression, level: int) -> str:
-    body, binds = _print(node)
-    return body if binds >= level else f"({body})"
-
-
-def _chain(node: Expression) -> str:
-    """An infix operation; a long chain to the left is unrolled, so that a sum of thousands of terms prints."""
-    pieces: list[str] = []
-    while True:
-        sign, own, left, right = _INFIX[node.op]
-        operand = _at(node.args[1], right)
-        # 'a + -b' would parse, but nobody writes it
-        pieces += [f"({operand})" if operand.startswith("-") else operand, sign]
-        first = node.args[0]
-        if first.op in _INFIX and _INFIX[first.op][1] == own == left:
-            node = first
-            continue
-        return "".join(reversed([*pieces, _at(first, left)]))
 
 
 Expression.text = staticmethod(text)

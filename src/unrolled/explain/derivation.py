@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -11,15 +11,17 @@ import numpy as np
 
 from unrolled.calculus.derivative import BackwardMode, ForwardMode, partial
 from unrolled.calculus.evaluate import evaluate
-from unrolled.calculus.scalar import scalarise
-from unrolled.calculus.unroll import Unrolling, parse_target
-from unrolled.equations.expression import BEFORE, NOW, Time, symbol, symbols, walk
+from unrolled.calculus.scalar import refuse_concatenation, scalarise
+from unrolled.calculus.tidy import tidy
+from unrolled.calculus.unroll import Unrolling, parse_target, read_symbol
+from unrolled.equations.expression import BEFORE, NOW, Time, number, symbol, symbols, walk
 from unrolled.equations.expression import Expression as Node
 from unrolled.equations.printing import symbol_text
-from unrolled.equations.syntax import Name, read_name
+from unrolled.equations.sizes import Size
+from unrolled.equations.syntax import Name
 from unrolled.equations.system import System
 from unrolled.errors import TargetError
-from unrolled.explain.expression import LARGEST_FORMULA, Expression
+from unrolled.explain.expression import LARGEST_FORMULA, Expression, written_size
 from unrolled.explain.latex import latex
 from unrolled.explain.result import Result, aligned
 from unrolled.explain.values import bind
@@ -33,9 +35,10 @@ Equation = tuple[Node, Node]
 class Derivation(Result):
     """∂target/∂wrt.
 
-    ``closed`` is the formula at a numbered step (None for symbolic t), in terms of the sequences at the steps before;
-    ``forward`` the recursion that RTRL follows, one line per sequence that depends on wrt; ``backward`` the recursion
-    of BPTT for L = Σ_t ℓ_t(target_t), ending with ∂L/∂wrt (empty where wrt is no parameter).
+    ``closed`` is the formula at a numbered step (None for symbolic t), in terms of the sequences at the steps so far;
+    ``forward`` the recursion that RTRL follows, one line per sequence that depends on wrt, from what ``start`` says;
+    ``backward`` the recursion of BPTT for L = Σ_t ℓ_t(target_t), ending with ∂L/∂wrt. Both recursions are empty where
+    wrt is no parameter. After the last step every δ is zero.
     """
 
     system: System
@@ -51,21 +54,39 @@ class Derivation(Result):
         lines = []
         if self.closed is not None:
             lines += [f"{self._left()} = {self.closed}", ""]
-        lines += ["Forward recursion (RTRL)", *(f"  {left} = {right}" for left, right in self.forward)]
+        if self.forward:
+            start = ", ".join(f"{left} = {right}" for left, right in self.start)
+            lines.append("Forward recursion (RTRL)" + (f", from {start}" if start else ""))
+            lines += [*(f"  {left} = {right}" for left, right in self.forward), ""]
         if self.backward:
-            lines += ["", "Backward recursion (BPTT)", *(f"  {left} = {right}" for left, right in self.backward)]
-        return "\n".join([*lines, "", self._verdict()])
+            lines.append("Backward recursion (BPTT)")
+            lines += [*(f"  {left} = {right}" for left, right in self.backward), ""]
+        return "\n".join([*lines, self._verdict()])
 
     def _left(self) -> Node:
         return partial(symbol(self.target.name, self.target.time), self.wrt)
+
+    @property
+    def start(self) -> tuple[Equation, ...]:
+        """What the forward recursion begins with: the derivative of each first state that it reads."""
+        mode = ForwardMode(self.system, self.wrt)
+        read = {node.args[0].data[0] for _, right in self.forward for node in walk([right]) if _is_before(node)}
+        lines = []
+        for state in self.system.states:
+            if state in read:
+                same = self.unrolling.first(state) is self.wrt
+                value = mode.seed() if same and self.form == "matrix" else number(1 if same else 0)
+                lines.append((partial(symbol(state, Time("", -1)), self.wrt), value))
+        return tuple(lines)
 
     def _verdict(self) -> str:
         return f"Verified by complex step: largest error {self.error:.1e} relative to the largest entry."
 
     def latex(self) -> str:
         """LaTeX, for mathematics mode with amsmath."""
-        lines = [] if self.closed is None else [(latex(self._left()), latex(self.closed.node))]
-        return aligned(lines + [(latex(left), latex(right)) for left, right in (*self.forward, *self.backward)])
+        lines = [] if self.closed is None else [(self._left(), self.closed.node)]
+        lines += [*self.start, *self.forward, *self.backward]
+        return aligned([(latex(left), latex(right)) for left, right in lines])
 
     def to_dict(self) -> dict[str, Any]:
         """The formulas as JSON data, and the largest error of the verification."""
@@ -73,6 +94,7 @@ class Derivation(Result):
             "derivative": str(self._left()),
             "form": self.form,
             "closed": None if self.closed is None else str(self.closed),
+            "start": {str(left): str(right) for left, right in self.start},
             "forward": {str(left): str(right) for left, right in self.forward},
             "backward": {str(left): str(right) for left, right in self.backward},
             "latex": self.latex(),
@@ -97,32 +119,31 @@ class Derivation(Result):
         Raises:
             TargetError: the derivative is one for symbolic t, or a value is missing, unknown, or of the wrong shape.
         """
-        if self.target.time is None or self.target.time.anchor:
+        if self.closed is None:
             raise TargetError("Numbers need a numbered step: derive h_2 rather than h_t.")
-        step = self.target.time.offset
-        node = self.unrolling(self.target.name, step)
-        closed = self.closed
-        if closed is None:  # it does not depend on wrt
-            closed = Expression(Node("number", (), (0.0,)), self.system)
-        needed = [
-            each for each in symbols([node, closed.node, self.wrt]) if each.data[0] not in self.system.definitions
-        ]
-        first = [symbol(name, Time("", -1)) for name in self.system.states]
-        needed += [leaf for leaf in first if self.unrolling.first(leaf.data[0]) is leaf]
-        scalar = self.form == "scalar"
-        known, sizes = bind(self.system, values, dict.fromkeys(needed), scalar)
+        assert self.target.time is not None  # where there is a closed form
+        step, scalar = self.target.time.offset, self.form == "scalar"
+        target = symbol(self.target.name, self.target.time)
+        defined = self.system.definitions
+        leaves = symbols([self.unrolling(self.target.name, step), self.closed.node])
+        first = Time("", -1)
+        needed = [leaf for leaf in leaves if leaf.data[0] not in defined or leaf.data[1] == first]
+        known, sizes = bind(self.system, values, needed, scalar)
         for k in range(step + 1):
             for name in self.system.in_order():
                 right = self.unrolling.equation(name, k)
                 right = scalarise(right) if scalar else right
                 if all(leaf in known for leaf in symbols([right])):
                     (known[symbol(name, Time("", k))],) = evaluate([right], known, sizes)
-        (found,) = evaluate([closed.node], known, sizes)
-        return (
-            found
-            if scalar
-            else unvec(found, np.shape(known[symbol(self.target.name, Time("", step))]), np.shape(known[self.wrt]))
-        )
+        (found,) = evaluate([self.closed.node], known, sizes)
+        if scalar:
+            return np.asarray(found)
+        rows, columns = (tuple(map(sizes, self.system.shapes[leaf.data[0]])) for leaf in (target, self.wrt))
+        return unvec(found, rows, columns)
+
+
+def _is_before(node: Node) -> bool:
+    return bool(node.op == "partial" and node.args[0].data[1] == BEFORE)
 
 
 def unvec(found: Any, target: tuple[int, ...], wrt: tuple[int, ...]) -> Any:
@@ -147,25 +168,43 @@ def derive(
     """
     name = parse_target(system, target, symbolic=True)
     leaf = _wrt(system, wrt)
+    unrolling = _unrolling(system, initial, leaf)
+    system = unrolling.system
     mode = ForwardMode(system, leaf)
-    unrolling = Unrolling(system, initial or {})
-    forward, backward = mode.recursion() if leaf.data[1] is None else [], []  # type: list[Equation], list[Equation]
+    forward, backward = [], []  # type: list[Equation], list[Equation]
     if leaf.data[1] is None:
-        shapes = system.resolve(example_sizes(system))
-        reverse = BackwardMode(system, name.name, shapes)
-        gradient = reverse.gradient(leaf.data[0])
-        if gradient is not None:
-            backward = [*_flowing(reverse.recursion(), gradient), (partial(symbol("L"), leaf), gradient)]
-    needed = _needed(forward, partial(symbol(name.name, NOW), leaf))
-    forward = [line for line in forward if line[0] in needed]
+        forward = _needed(mode.recursion(), partial(symbol(name.name, NOW), leaf))
+        backward = _backward(system, name.name, leaf)
     closed = _closed(mode, name, unrolling)
+    shown: Callable[[Node], Node] = tidy
     if form == "scalar":
-        _refuse_concatenation(system)
-        forward = [(left, scalarise(right)) for left, right in forward]
-        backward = [(left, scalarise(right)) for left, right in backward]
-        closed = None if closed is None else scalarise(closed)
-    shown = None if closed is None else Expression(closed, system, scalar=form == "scalar")
-    return Derivation(system, name, leaf, form, shown, tuple(forward), tuple(backward), unrolling)
+        refuse_concatenation(system)
+        shown = _in_numbers
+    return Derivation(
+        system, name, leaf, form,
+        None if closed is None else Expression(shown(closed), system, scalar=form == "scalar"),
+        tuple((left, shown(right)) for left, right in forward),
+        tuple((left, shown(right)) for left, right in backward),
+        unrolling,
+    )  # fmt: skip
+
+
+def _in_numbers(node: Node) -> Node:
+    return tidy(scalarise(node))
+
+
+def _unrolling(system: System, initial: Mapping[str, float] | None, wrt: Node) -> Unrolling:
+    """The equations at each step, in which a first state that is derived with respect to stays a symbol."""
+    name, time = wrt.data
+    return Unrolling(system, initial or {}, frozenset([(name, -1)] if time == Time("", -1) else []))
+
+
+def _backward(system: System, target: str, wrt: Node) -> list[Equation]:
+    reverse = BackwardMode(system, target, system.resolve(example_sizes(system)))
+    gradient = reverse.gradient(wrt.data[0])
+    if gradient is None:
+        return []
+    return [*_flowing(reverse.recursion(), gradient), (partial(symbol("L"), wrt), gradient)]
 
 
 def jacobian(
@@ -180,20 +219,24 @@ def jacobian(
     >>> print(jacobian(load("elman"), "h_t", "h_{t-1}"))
     diag(1 - h_t^2) W
     """
-    name, source = parse_target(system, target, symbolic=True), read_name(wrt.strip())
+    name, source = parse_target(system, target, symbolic=True), read_symbol(wrt, "write h_{t-1} or h_0", system.shapes)
     if source.name not in system.sequences or source.time is None:
         raise TargetError(f"{wrt} is no sequence at a step; the sequences are {', '.join(system.sequences)}.")
     leaf = symbol(source.name, source.time)
+    if form == "scalar":
+        refuse_concatenation(system)
+    unrolling = _unrolling(system, initial, leaf)
+    system = unrolling.system
     mode = ForwardMode(system, leaf)
     if name.time == NOW and source.time in (BEFORE, NOW):
         found = mode.jacobian(name.name)
     elif name.time is not None and not name.time.anchor and not source.time.anchor:
-        found = mode.closed(name.name, name.time.offset, Unrolling(system, initial or {}))
+        found = mode.closed(name.name, name.time.offset, unrolling)
     else:
         raise TargetError(f"{target} and {wrt}: write h_t and h_{{t-1}}, or two numbered steps such as h_2 and h_0.")
     if found is None:
-        found = Node("number", (), (0.0,))
-    return Expression(scalarise(found) if form == "scalar" else found, system, scalar=form == "scalar")
+        found = Node("zero", (), tuple((system.shapes[each] or (Size(1),))[0] for each in (name.name, source.name)))
+    return Expression(_in_numbers(found) if form == "scalar" else tidy(found), system, scalar=form == "scalar")
 
 
 def _closed(mode: ForwardMode, name: Name, unrolling: Unrolling) -> Node | None:
@@ -201,20 +244,18 @@ def _closed(mode: ForwardMode, name: Name, unrolling: Unrolling) -> Node | None:
         return None
     found = mode.closed(name.name, name.time.offset, unrolling)
     if found is None:
-        return None
-    size: dict[Node, int] = {}
-    for node in walk([found]):
-        size[node] = 1 + sum(size[argument] for argument in node.args)
-    if size[found] > LARGEST_FORMULA:
+        return number(0)
+    size = written_size(found)
+    if size > LARGEST_FORMULA:
         raise TargetError(
-            f"The closed form at step {name.time.offset} has {size[found]:,} symbols, more than {LARGEST_FORMULA:,}. "
-            f"Derive {name.name}_t: its recursion has a few lines."
+            f"The closed form at step {name.time.offset} has {size:,} symbols, more than {LARGEST_FORMULA:,}. "
+            f"Derive {symbol_text(name.name, NOW)}: its recursion has a few lines."
         )
     return found
 
 
-def _needed(lines: list[Equation], target: Node) -> set[Node]:
-    """The derivatives that that of the target needs, at its step or before."""
+def _needed(lines: list[Equation], target: Node) -> list[Equation]:
+    """The derivatives that that of the target needs, at its step or before; zero where it has none."""
     right = {left.args[0].data[0]: expression for left, expression in lines}
     found, stack = set(), [target.args[0].data[0]]  # type: set[str], list[str]
     while stack:
@@ -222,7 +263,7 @@ def _needed(lines: list[Equation], target: Node) -> set[Node]:
         if name in right and name not in found:
             found.add(name)
             stack += [node.args[0].data[0] for node in walk([right[name]]) if node.op == "partial"]
-    return {left for left, _ in lines if left.args[0].data[0] in found}
+    return [line for line in lines if line[0].args[0].data[0] in found] or [(target, number(0))]
 
 
 def _flowing(lines: list[Equation], gradient: Node) -> list[Equation]:
@@ -238,19 +279,20 @@ def _flowing(lines: list[Equation], gradient: Node) -> list[Equation]:
 
 
 def _wrt(system: System, wrt: str) -> Node:
-    name = read_name(wrt.strip())
+    example = symbol_text(system.sequences[0], Time("", 0))
+    name = read_symbol(wrt, f"derive with respect to a parameter or to {example}", system.shapes)
     if name.time is None and name.name in system.parameters:
         return symbol(name.name)
     if name.time is not None and not name.time.anchor and name.name in system.sequences:
+        least = -1 if name.name in system.states else 0
+        if name.time.offset < least:
+            raise TargetError(
+                f"{wrt} is before the first step: steps are numbered from 0, and a first state is h_{{-1}}."
+            )
         return symbol(name.name, name.time)
-    known = ", ".join(system.parameters)
+    hint = f" For a symbolic step there is jacobian({wrt!r}…)." if name.time is not None and name.time.anchor else ""
+    known = ", ".join(system.parameters) or "here are none"
     raise TargetError(
-        f"{wrt} does not occur in these equations. Derive with respect to a parameter ({known}), or to an input or "
-        f"state at a step ({symbol_text(system.sequences[0], Time('', 0))})."
+        f"{wrt} is no parameter of these equations and no sequence at a numbered step. Derive with respect to a "
+        f"parameter ({known}), or to an input or state at a step ({example}).{hint}"
     )
-
-
-def _refuse_concatenation(system: System) -> None:
-    for name, right in system.equations:
-        if any(node.op == "concat" for node in walk([right])):
-            raise TargetError(f"{name} is made by concatenation, which has no scalar form. Ask for the matrix form.")

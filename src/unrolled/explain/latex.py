@@ -7,7 +7,22 @@ import re
 from unrolled.equations.expression import Expression, Time
 from unrolled.equations.notation import GREEK
 from unrolled.equations.operations import ELEMENTWISE
-from unrolled.equations.printing import ATOM, JUXTAPOSED, POWER, SUM, TERM, UNARY, number_text
+from unrolled.equations.printing import (
+    ATOM,
+    JUXTAPOSED,
+    POWER,
+    SUM,
+    TERM,
+    UNARY,
+    Piece,
+    matrix_form,
+    number_text,
+    operand,
+    render,
+    separated,
+)
+
+OPENING, CLOSING = r"\left(", r"\right)"
 
 _LETTERS = {letter: rf"\{name}" for name, letter in GREEK.items() if letter not in "ο"} | {"ℓ": r"\ell"}
 _LETTERS |= {name.upper(): rf"\{latex[1:].capitalize()}" for name, latex in _LETTERS.items() if name in "γδθλξπσφψω"}
@@ -20,15 +35,16 @@ _INFIX = {
     "scale": (r" \, ", JUXTAPOSED, POWER, JUXTAPOSED),
 }
 _MATRIX_FORMS = {
-    "outer": (r"{} \, {}^{{\top}}", JUXTAPOSED),
-    "kron_right": (r"{}^{{\top}} \otimes I", TERM),
-    "kron_left": (r"I \otimes {}^{{\top}}", TERM),
+    "outer": (r"{} \, {}^{\top}", JUXTAPOSED),
+    "kron_right": (r"{}^{\top} \otimes I", TERM),
+    "kron_left": (r"I \otimes {}^{\top}", TERM),
     "eye": ("I", ATOM),
     "zero": ("0", ATOM),
-    "ones_row": (r"\mathbf{{1}}^{{\top}}", POWER),
-    "ones_column": (r"\mathbf{{1}}", ATOM),
-    "mean_row": (r"\tfrac{{1}}{{n}} \mathbf{{1}}^{{\top}}", JUXTAPOSED),
-    "over_time": (r"\sum_t {}", UNARY),
+    "ones_row": (r"\mathbf{1}^{\top}", POWER),
+    "ones_column": (r"\mathbf{1}", ATOM),
+    "mean_row": (r"\tfrac{1}{n} \mathbf{1}^{\top}", JUXTAPOSED),
+    "zeros": ("0", ATOM),
+    "column": ("{}", POWER),
 }
 
 
@@ -39,7 +55,7 @@ def latex(node: Expression) -> str:
     >>> print(latex(load("elman").definitions["h"]))
     \tanh\left(U \, x_{t} + W \, h_{t-1}\right)
     """
-    return _print(node)[0]
+    return render(node, _form, OPENING, CLOSING)
 
 
 def symbol_latex(name: str, time: Time | None) -> str:
@@ -65,51 +81,33 @@ def _letter(text: str) -> str:
     return shown + text[len(base) :]
 
 
-def _print(node: Expression) -> tuple[str, int]:
-    op = node.op
+def _form(node: Expression) -> tuple[list[Piece], int]:
+    op, args = node.op, node.args
     if op == "symbol":
-        return symbol_latex(*node.data), ATOM
+        return [symbol_latex(*node.data)], ATOM
     if op == "number":
-        return number_text(node.data[0]), ATOM if node.data[0] >= 0 else UNARY
+        return [number_text(node.data[0])], ATOM if node.data[0] >= 0 else UNARY
     if op in _INFIX:
-        return _chain(node), _INFIX[op][1]
-    if op == "div":
-        return rf"\frac{{{latex(node.args[0])}}}{{{latex(node.args[1])}}}", ATOM
+        sign, own, left, right = _INFIX[op]
+        return [(args[0], left), sign, *operand(args[1], right, _form, OPENING, CLOSING)], own
+    if op in ("div", "partial"):
+        d = r"\partial " if op == "partial" else ""
+        return [rf"\frac{{{d}", (args[0], 0), f"}}{{{d}", (args[1], 0), "}"], ATOM
     if op == "neg":
-        return "-" + _at(node.args[0], UNARY), UNARY
+        return ["-", (args[0], UNARY)], UNARY
     if op == "pow":
-        return f"{_at(node.args[0], ATOM)}^{{{number_text(node.data[0])}}}", POWER
+        return [(args[0], ATOM), f"^{{{number_text(node.data[0])}}}"], POWER
     if op == "transpose":
-        return rf"{_at(node.args[0], ATOM)}^{{\top}}", POWER
-    if op == "partial":
-        return rf"\frac{{\partial {latex(node.args[0])}}}{{\partial {latex(node.args[1])}}}", ATOM
+        return [(args[0], ATOM), r"^{\top}"], POWER
     if op in ("concat", "stack"):
-        rows = r" \\ ".join(latex(part) for part in node.args)
-        return rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}", ATOM
+        return [r"\begin{bmatrix} ", *separated(args, r" \\ "), r" \end{bmatrix}"], ATOM
+    if op == "over_time":
+        return [r"\sum_t ", (args[0], TERM)], TERM
     if op in _MATRIX_FORMS:
-        form, binds = _MATRIX_FORMS[op]
-        return form.format(*(_at(argument, POWER) for argument in node.args)), binds
+        return matrix_form(node, *_MATRIX_FORMS[op])
     if op == "sqrt":
-        return rf"\sqrt{{{latex(node.args[0])}}}", ATOM
+        return [r"\sqrt{", (args[0], 0), "}"], ATOM
     entry = ELEMENTWISE.get(op)
     spelling = (entry.latex if entry else "") or rf"\operatorname{{{op}}}"
-    inside = [latex(argument) for argument in node.args] + [number_text(float(value)) for value in node.data]
-    return rf"{spelling}\left({', '.join(inside)}\right)", ATOM
-
-
-def _at(node: Expression, level: int) -> str:
-    body, binds = _print(node)
-    return body if binds >= level else rf"\left({body}\right)"
-
-
-def _chain(node: Expression) -> str:
-    pieces: list[str] = []
-    while True:
-        sign, own, left, right = _INFIX[node.op]
-        operand = _at(node.args[1], right)
-        pieces += [rf"\left({operand}\right)" if operand.startswith("-") else operand, sign]
-        first = node.args[0]
-        if first.op in _INFIX and _INFIX[first.op][1] == own == left:
-            node = first
-            continue
-        return "".join(reversed([*pieces, _at(first, left)]))
+    constants = "".join(f", {number_text(float(value))}" for value in node.data)
+    return [spelling + OPENING, *separated(args, ", "), constants, CLOSING], ATOM

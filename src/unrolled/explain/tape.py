@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import html
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from unrolled.calculus import tape as calculus
 from unrolled.calculus.evaluate import evaluate
+from unrolled.calculus.scalar import refuse_concatenation
 from unrolled.calculus.tape import adjoint, variable
-from unrolled.calculus.unroll import Unrolling, parse_target
+from unrolled.calculus.unroll import Unrolling, parse_target, read_symbol
 from unrolled.equations.expression import Expression as Node
-from unrolled.equations.expression import Time, number, symbol, symbols
+from unrolled.equations.expression import Time, number, rewritten, symbol, symbols, walk
 from unrolled.equations.printing import symbol_text
-from unrolled.equations.syntax import read_name
+from unrolled.equations.sizes import Size, Unifier
+from unrolled.equations.syntax import Name
 from unrolled.equations.system import System
 from unrolled.errors import TargetError
 from unrolled.explain.latex import latex
 from unrolled.explain.result import Result, aligned
-from unrolled.explain.values import bind
+from unrolled.explain.values import array, bind
 
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -33,8 +35,9 @@ class TapeRow:
 
     ``formula`` computes w_index from earlier ones (or is the leaf that it stands for), ``adjoint`` is w̄_index in terms
     of later ones (None where nothing asked for depends on it); ``uses`` are the partial adjoints (the user's index,
-    the rule, the contribution) that add up to it; ``rule`` names the rule of this row's operation. ``value`` and
-    ``adjoint_value`` are numbers or arrays once the tape was evaluated.
+    the rule, the contribution) that add up to it; ``rule`` names the rule of this row's operation; ``tangent`` is
+    ẇ_index (None for 0). ``value``, ``adjoint_value``, ``use_values`` and ``tangent_value`` are numbers or arrays once
+    the tape was evaluated.
     """
 
     index: int
@@ -44,6 +47,7 @@ class TapeRow:
     adjoint: Node | None
     uses: tuple[tuple[int, str, Node], ...]
     tangent: Node | None
+    use_values: tuple[Any, ...] = ()
     value: Any = None
     adjoint_value: Any = None
     tangent_value: Any = None
@@ -71,35 +75,55 @@ class Tape(Result):
         """The same tape with numbers, from a value for each leaf.
 
         ``seed`` is the adjoint of the target (1 for a number; else an array of its shape).
-        ``tangents`` gives ẇ of leaves for forward mode; the others are 0.
+        ``tangents`` gives ẇ of leaves for forward mode, the others being 0; where one leaf alone was asked for, in
+        scalars, its ẇ is 1.
 
         Raises:
             TargetError: a value is missing, unknown, or of the wrong shape.
         """
         leaves = [row.formula for row in self.rows if row.is_leaf]
-        known, sizes = bind(self.system, values, leaves, self.scalar)
-        seed = self.seed if seed is None else seed
+        given, sizes = bind(self.system, values, leaves, self.scalar)
+        known: dict[Node, Any] = {}
         for row in self.rows:
-            value = known[row.formula] if row.is_leaf else evaluate([row.formula], known, sizes)[0]
+            value = given[row.formula] if row.is_leaf else evaluate([row.formula], known, sizes)[0]
             known[variable(row.index)] = value
-        last = known[variable(self.rows[-1].index)]
-        known[symbol("v")] = np.asarray(1.0 if seed is None else seed)
-        if np.shape(known[symbol("v")]) != np.shape(last) and not self.scalar:
-            raise TargetError(f"The seed has the shape {np.shape(known[symbol('v')])}, the target {np.shape(last)}.")
-        for row in reversed(self.rows):
-            if row.adjoint is not None:
-                known[adjoint(row.index)] = evaluate([row.adjoint], known, sizes)[0]
-        self._push(known, tangents or {}, sizes)
+        seed = self.seed if seed is None else seed
+        self._pull(known, array("the seed", 1.0 if seed is None else seed))
+        self._push(known, tangents or {})
         return replace(self, rows=tuple(self._filled(row, known) for row in self.rows))
 
-    def _push(self, known: dict[Node, Any], tangents: Mapping[str, Any], sizes: Any) -> None:
-        given = {symbol(n.name, n.time): np.asarray(t) for n, t in ((read_name(k), t) for k, t in tangents.items())}
+    def _pull(self, known: dict[Node, Any], seed: Any) -> None:
+        """The adjoints, from the last to the first."""
+        last = self.rows[-1]
+        if np.shape(seed) != np.shape(known[variable(last.index)]):
+            raise TargetError(
+                f"The seed has the shape {np.shape(seed)}; {self.target} has {np.shape(known[variable(last.index)])}."
+            )
+        for row in reversed(self.rows):
+            if row.adjoint is not None:
+                found = seed if row is last else evaluate([row.adjoint], known)[0]
+                known[adjoint(row.index)] = _shaped(found, known[variable(row.index)])
+
+    def _push(self, known: dict[Node, Any], tangents: Mapping[str, Any]) -> None:
+        """The tangents, from the first to the last."""
+        given: dict[int, Any] = {}
+        for name, tangent in tangents.items():
+            row = self.leaf(name)
+            given[row.index] = array(f"the tangent of {name}", tangent)
+            if row.tangent is None:
+                raise TargetError(f"This tape does not follow {name}: name it in wrt.")
+            if np.shape(given[row.index]) != np.shape(known[variable(row.index)]):
+                raise TargetError(
+                    f"The tangent of {name} has the shape {np.shape(tangent)}, which is not that of {name}."
+                )
         for row in self.rows:
-            value = known[variable(row.index)]
-            dot = given.get(row.formula, np.zeros(np.shape(value))) if row.is_leaf else np.zeros(np.shape(value))
-            if row.tangent is not None:
-                dot = evaluate([row.tangent], known, sizes)[0]
-            known[variable(row.index, "ẇ")] = dot
+            value, dot = known[variable(row.index)], 0.0
+            if row.is_leaf:
+                own = row.tangent.data[0] if row.tangent is not None and row.tangent.op == "number" else 0.0
+                dot = given.get(row.index, own)
+            elif row.tangent is not None:
+                dot = evaluate([row.tangent], known)[0]
+            known[variable(row.index, "ẇ")] = _shaped(dot, value)
 
     def _filled(self, row: TapeRow, known: Mapping[Node, Any]) -> TapeRow:
         return replace(
@@ -107,6 +131,7 @@ class Tape(Result):
             value=known[variable(row.index)],
             adjoint_value=None if row.adjoint is None else known[adjoint(row.index)],
             tangent_value=known[variable(row.index, "ẇ")],
+            use_values=tuple(_shaped(evaluate([p], known)[0], known[variable(row.index)]) for _, _, p in row.uses),
         )
 
     def gradient(self, name: str) -> Any:
@@ -123,7 +148,7 @@ class Tape(Result):
     def leaf(self, name: str) -> TapeRow:
         """The row of a leaf."""
         leaves = {row.name: row for row in self.rows if row.is_leaf}
-        wanted = read_name(name.strip())
+        wanted = _read(self.system, name)
         text = symbol_text(wanted.name, wanted.time)
         if text not in leaves:
             raise TargetError(f"{name} is no leaf of this tape; the leaves are {', '.join(leaves)}.")
@@ -134,54 +159,72 @@ class Tape(Result):
     def __str__(self) -> str:
         forward = [(f"w_{r.index}", str(r.formula), self._note(r), _shown(r.value)) for r in self.rows]
         if self.mode == "forward":
-            dots = [(f"ẇ_{r.index}", str(r.tangent or _dot(r)), r.rule, _shown(r.tangent_value)) for r in self.rows]
+            dots = [(f"ẇ_{r.index}", *self._dot(r), _shown(r.tangent_value)) for r in self.rows]
             return "\n".join(["Forward", *_columns(forward), "", "Tangents", *_columns(dots)])
-        return "\n".join(["Forward", *_columns(forward), "", "Reverse", *_columns(list(self._reverse_lines()))])
+        lines = [
+            (_with_use(f"w̄_{line.row}", line.use), _right_side(line), note, shown)
+            for line, note, shown in self._reverse_lines()
+        ]
+        return "\n".join(["Forward", *_columns(forward), "", "Reverse", *_columns(lines)])
 
     def _note(self, row: TapeRow) -> str:
         return "" if row.is_leaf or not row.name else f"= {row.name}"
 
-    def _reverse_lines(self) -> Any:
+    def _dot(self, row: TapeRow) -> tuple[str, str]:
+        """The formula of a tangent, and a remark."""
+        formula = "0" if row.tangent is None else str(row.tangent)
+        if row.is_leaf:
+            return formula, row.name
+        return formula, "constant" if row.tangent is None else f"{row.rule}; {row.name}" if row.name else row.rule
+
+    def _reverse_lines(self) -> Iterator[tuple[_Line, str, str]]:
+        """Each line of the reverse pass with its remark and its number."""
         for row in reversed(self.rows):
             if row.adjoint is None:
                 continue
-            bar, name = f"w̄_{row.index}", f"∂{self.target}/∂{row.name}" if row.is_leaf else ""
-            shown = _shown(row.adjoint_value)
+            name = f"∂{self.target}/∂{row.name}" if row.is_leaf else ""
             if len(row.uses) < 2:
                 note = row.uses[0][1] if row.uses else "seed"
-                yield bar, str(row.adjoint), "; ".join(part for part in (note, name) if part), shown
+                yield _Line(row.index, row.adjoint), "; ".join(filter(None, (note, name))), _shown(row.adjoint_value)
                 continue
-            raised = [f"{bar}⁽{str(k).translate(_RAISED)}⁾" for k in range(1, len(row.uses) + 1)]
-            for label, (user, rule, part) in zip(raised, row.uses, strict=True):
-                yield label, str(part), f"{rule}, used in w_{user}", ""
-            yield bar, " + ".join(raised), f"sum of {len(raised)} uses" + (f"; {name}" if name else ""), shown
+            numbers = row.use_values or (None,) * len(row.uses)
+            for k, ((user, rule, part), number_) in enumerate(zip(row.uses, numbers, strict=True), 1):
+                yield _Line(row.index, part, k), f"{rule}, used in w_{user}", _shown(number_)
+            note = f"sum of {len(row.uses)} uses" + (f"; {name}" if name else "")
+            yield _Line(row.index, None, 0, len(row.uses)), note, _shown(row.adjoint_value)
 
     def latex(self) -> str:
         """LaTeX, for mathematics mode with amsmath."""
         lines = [(f"w_{{{row.index}}}", latex(row.formula)) for row in self.rows]
-        for row in reversed(self.rows):
-            if row.adjoint is None:
-                continue
-            bar = rf"\bar{{w}}_{{{row.index}}}"
-            if len(row.uses) < 2:
-                lines.append((bar, latex(row.adjoint)))
-                continue
-            partial = [f"{bar}^{{({k})}}" for k in range(1, len(row.uses) + 1)]
-            lines += [(label, latex(part)) for label, (_, _, part) in zip(partial, row.uses, strict=True)]
-            lines.append((bar, " + ".join(partial)))
+        if self.mode == "forward":
+            dots = [(rf"\dot{{w}}_{{{r.index}}}", "0" if r.tangent is None else latex(r.tangent)) for r in self.rows]
+            return aligned(lines + dots)
+        for line, *_ in self._reverse_lines():
+            bar = rf"\bar{{w}}_{{{line.row}}}"
+            uses = " + ".join(f"{bar}^{{({k})}}" for k in range(1, line.uses + 1))
+            left = f"{bar}^{{({line.use})}}" if line.use else bar
+            lines.append((left, uses if line.formula is None else latex(line.formula)))
         return aligned(lines)
 
     def _repr_html_(self) -> str:
-        cells = [[f"w<sub>{r.index}</sub>", str(r.formula), _shown(r.value), str(r.adjoint or ""),
-                  _shown(r.adjoint_value), r.rule] for r in self.rows]  # fmt: skip
-        head = "<tr><th></th><th>formula</th><th>value</th><th>adjoint</th><th>value</th><th>rule</th></tr>"
-        body = "".join(f"<tr><td>{c[0]}</td>{''.join(f'<td>{html.escape(x)}</td>' for x in c[1:])}</tr>" for c in cells)
-        return f"<table>{head}{body}</table>"
+        pairs = [(r, r.tangent, r.tangent_value) if self.mode == "forward" else (r, r.adjoint, r.adjoint_value)
+                 for r in self.rows]  # fmt: skip
+        cells = [[f"w<sub>{r.index}</sub>", *map(html.escape, (str(r.formula), _shown(r.value), str(formula or ""),
+                  _shown(value), r.rule))] for r, formula, value in pairs]  # fmt: skip
+        head = "".join(f"<th>{title}</th>" for title in ("", "formula", "value", self._second, "value", "rule"))
+        body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in cells)
+        return f"<table><tr>{head}</tr>{body}</table>"
+
+    @property
+    def _second(self) -> str:
+        return "tangent" if self.mode == "forward" else "adjoint"
 
     def to_dict(self) -> dict[str, Any]:
         """The rows as JSON data."""
         return {
             "target": self.target,
+            "form": "scalar" if self.scalar else "matrix",
+            "mode": self.mode,
             "rows": [
                 {
                     "index": row.index,
@@ -193,6 +236,7 @@ class Tape(Result):
                     "tangent": None if row.tangent is None else str(row.tangent),
                     "value": _plain(row.value),
                     "adjoint_value": _plain(row.adjoint_value),
+                    "tangent_value": _plain(row.tangent_value),
                 }
                 for row in self.rows
             ],
@@ -219,27 +263,27 @@ def tape(
     name = parse_target(system, target)
     assert name.time is not None  # a target has a step
     step = name.time.offset
-    wanted = None if wrt is None else [read_name(each) for each in ((wrt,) if isinstance(wrt, str) else wrt)]
+    wanted = None if wrt is None else [_read(system, each) for each in ((wrt,) if isinstance(wrt, str) else wrt)]
     keep = frozenset(
         (each.name, each.time.offset)
         for each in wanted or ()
-        if each.time is not None and each.name in system.definitions and 0 <= each.time.offset <= step
+        if each.time is not None and not each.time.anchor and each.name in system.definitions
     )
     unrolling = Unrolling(system, initial or {}, keep)
     node = unrolling(name.name, step)
-    scalar = sizes is None
-    shapes = {} if sizes is None else system.resolve(sizes)
-    if not scalar and seed is None and shapes[name.name]:
-        raise TargetError(
-            f"{target} is a vector of {shapes[name.name][0]}: its gradient needs a seed v, which gives vᵀ ∂{target}/∂θ."
-            " For the whole derivative use derive."
-        )
-    leaves = {leaf: shapes.get(leaf.data[0], ()) or (1,) for leaf in symbols([node])}
-    asked = None if wanted is None else frozenset(_leaf(system, each, leaves) for each in wanted)
+    if all(each.op in ("number", "zeros") for each in walk([node])):
+        raise TargetError(f"{target} is {node}: there is nothing to list.")
+    if sizes is None:
+        refuse_concatenation(system)
+    asked = None if wanted is None else frozenset(_leaf(each, symbols([node])) for each in wanted)
     named = {unrolling(each, k): symbol_text(each, Time("", k)) for k in range(step + 1) for each in system.in_order()}
-    made = calculus.Tape(
-        node, scalar, {} if scalar else leaves, asked, number(1) if scalar else symbol("v"), named
-    ).rows()  # fmt: skip
+    if sizes is None:
+        shapes, own = {}, ()  # type: dict[Node, tuple[int, ...]], tuple[int, ...]
+    else:
+        node, named, shapes, own = _in_sizes(unrolling.system, sizes, name.name, node, named)
+    seed = None if seed is None else array("the seed", seed)
+    _check_seed(target, seed, own)
+    made = calculus.Tape(node, sizes is None, shapes, asked, number(1) if seed is None else symbol("v"), named).rows()
     rows = tuple(
         TapeRow(
             row.index, str(row.formula) if row.is_leaf else row.name, row.formula,
@@ -247,10 +291,43 @@ def tape(
         )
         for row in made
     )  # fmt: skip
-    return Tape(system, target, rows, scalar, mode, seed)
+    return Tape(unrolling.system, target, rows, sizes is None, mode, seed)
 
 
-def _leaf(system: System, name: Any, leaves: Mapping[Node, Any]) -> Node:
+def _in_sizes(
+    system: System, sizes: Mapping[str, int], target: str, node: Node, named: Mapping[Node, str]
+) -> tuple[Node, dict[Node, str], dict[Node, tuple[int, ...]], tuple[int, ...]]:
+    """The target and the named values with sizes in numbers, the shapes of the leaves and of the target."""
+    leaves = symbols([node])
+    needed = {n for leaf in leaves for size in system.shapes.get(leaf.data[0], ()) for n, _ in size.terms}
+    others = {each: 1 for each in system.free_sizes if each not in needed}  # sizes of what does not occur
+    shapes = system.resolve({**others, **sizes})
+    unifier = Unifier({})
+    for name, shape in shapes.items():
+        for unknown, number_ in zip(system.shapes[name], shape, strict=True):
+            unifier.unify(unknown, Size(number_))
+    zeros = {each: unifier.resolve(each.data[0]).constant for each in walk([node, *named]) if each.op == "zeros"}
+    done = rewritten([node, *named], {each: Node("zeros", (), (size,)) for each, size in zeros.items()})
+    by_leaf = {leaf: shapes.get(leaf.data[0], ()) or (1,) for leaf in leaves}
+    return done[node], {done[each]: name for each, name in named.items()}, by_leaf, shapes[target]
+
+
+def _check_seed(target: str, seed: Any, shape: tuple[int, ...]) -> None:
+    if seed is None and shape:
+        raise TargetError(
+            f"{target} is a vector of {shape[0]}: its gradient needs a seed v, which gives vᵀ ∂{target}/∂θ. For the "
+            "whole derivative use derive."
+        )
+    if seed is not None and np.shape(seed) != shape:
+        wanted = f"a vector of {shape[0]}" if shape else "a number"
+        raise TargetError(f"The seed has the shape {np.shape(seed)}, but {target} is {wanted}.")
+
+
+def _read(system: System, text: str) -> Name:
+    return read_symbol(text, names=system.shapes)
+
+
+def _leaf(name: Name, leaves: list[Node]) -> Node:
     leaf = symbol(name.name, name.time)
     if leaf not in leaves:
         known = ", ".join(symbol_text(*each.data) for each in leaves)
@@ -258,8 +335,29 @@ def _leaf(system: System, name: Any, leaves: Mapping[Node, Any]) -> Node:
     return leaf
 
 
-def _dot(row: TapeRow) -> str:
-    return f"∂{row.name}" if row.is_leaf else "0"
+class _Line(NamedTuple):
+    """One line of a reverse pass: w̄_index or its partial adjoint number ``use``; no formula where ``uses`` add up."""
+
+    row: int
+    formula: Node | None
+    use: int = 0
+    uses: int = 0
+
+
+def _right_side(line: _Line) -> str:
+    if line.formula is not None:
+        return str(line.formula)
+    return " + ".join(_with_use(f"w̄_{line.row}", k) for k in range(1, line.uses + 1))
+
+
+def _with_use(bar: str, use: int) -> str:
+    return f"{bar}⁽{str(use).translate(_RAISED)}⁾" if use else bar
+
+
+def _shaped(found: Any, like: Any) -> Any:
+    """``found`` in the shape of ``like``: a scalar may have come as a vector of one, or stand for equal numbers."""
+    shape = np.shape(like)
+    return np.reshape(found, shape) if np.size(found) == np.size(like) else np.broadcast_to(found, shape)
 
 
 def _columns(lines: list[tuple[str, str, str, str]]) -> list[str]:

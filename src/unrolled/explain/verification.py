@@ -14,7 +14,7 @@ from unrolled.calculus.evaluate import evaluate
 from unrolled.calculus.scalar import scalarise
 from unrolled.calculus.unroll import Unrolling, at_step
 from unrolled.equations.expression import Expression as Node
-from unrolled.equations.expression import Time, symbol, symbols
+from unrolled.equations.expression import Time, symbol, symbols, walk
 from unrolled.equations.sizes import Size, Unifier
 from unrolled.equations.syntax import Name
 from unrolled.equations.system import System
@@ -73,9 +73,17 @@ class Trial:
         self.shapes = self._shapes()
         last = derivation.target.time
         self.steps = STEPS if last is None or last.anchor else max(STEPS, last.offset + 1)
+        if derivation.wrt.data[1] is not None:
+            self.steps = max(self.steps, derivation.wrt.data[1].offset + 1)
+        every = range(self.steps + 1)  # the step after the last too: the backward recursion reads its values
+        self.equations = {
+            symbol(name, Time("", step)): self._form(derivation.unrolling.equation(name, step))
+            for step in every
+            for name in self.system.in_order()
+        }
         self.fixed = {symbol(name): value for name, value in self.system.constants}
         self.fixed |= {symbol(name): self._draw(name) for name in self.system.parameters}
-        for step in range(self.steps):
+        for step in every:
             self.fixed |= {symbol(name, Time("", step)): self._draw(name) for name in self.system.inputs}
         for name in self.system.states:
             self.fixed[symbol(name, Time("", -1))] = self._first(name)
@@ -100,11 +108,9 @@ class Trial:
             first = self.derivation.unrolling.first(name)
             if first in change:
                 known[symbol(name, Time("", -1))] = change[first]
-        for step in range(self.steps):
-            for name in self.system.in_order():
-                here = symbol(name, Time("", step))
-                if here not in change:
-                    (known[here],) = evaluate([at_step(self._form(self.system.definitions[name]), step)], known)
+        for here, right in self.equations.items():
+            if here not in change:
+                (known[here],) = evaluate([right], known, self._size)
         return known
 
     def _form(self, node: Node) -> Node:
@@ -160,16 +166,16 @@ class Trial:
             pairs = ((np.log(row) * -weights[k] if softmax else row * weights[k]) for k, row in enumerate(rows))
             return sum(np.sum(pair) for pair in pairs)
 
-        total: Any = 0.0
+        sums = dict.fromkeys((node for node in walk([gradient]) if node.op == "over_time"), np.float64(0))
         for step in range(self.steps - 1, -1, -1):
             known[symbol("target", Time("", step))] = weights[step]
             known[Node("partial", (symbol("ℓ", Time("", step)), symbol(name, Time("", step))))] = weights[step]
             for left, right in lines:
                 moved = at_step(right, step)
-                known[at_step(left, step)] = evaluate([self._without_later(moved, known)], known)[0]
-            term = self._without_later(at_step(gradient.args[0], step), known)
-            total = total + evaluate([term], known)[0]
-        found = np.asarray(total)
+                known[at_step(left, step)] = evaluate([self._without_later(moved, known)], known, self._size)[0]
+            for node in sums:
+                sums[node] = sums[node] + evaluate([at_step(node.args[0], step)], known, self._size)[0]
+        found = np.asarray(evaluate([gradient], known | sums, self._size)[0])
         vec = found.T.reshape(1, -1) if found.ndim == 2 else found.reshape(1, -1)
         return _error(vec, self.difference(loss))
 
@@ -179,15 +185,11 @@ class Trial:
 
     def _without_later(self, node: Node, known: Values) -> Node:
         """After the last step nothing flows back: its δ is zero."""
-        later = [leaf for leaf in symbols([node]) if leaf not in known]
-        for leaf in later:
-            letter = leaf.data[0].removeprefix("δ").removeprefix("_")
-            known[leaf] = np.zeros(self._delta_shape(letter))
+        for leaf in symbols([node]):
+            if leaf not in known:
+                _, _, own = leaf.data[0].partition("_")  # δ_h, or δ where only the target has one
+                known[leaf] = np.zeros(self.shapes.get(own or self.derivation.target.name, ()))
         return node
-
-    def _delta_shape(self, name: str) -> tuple[int, ...]:
-        own = name or self.derivation.target.name
-        return self.shapes.get(own, self.shapes.get(self.derivation.target.name, ()))
 
 
 def _error(found: Any, expected: Any) -> float:
