@@ -427,8 +427,8 @@ def _one_minus_square(step: int) -> Node:
 
 def _scalar_derivative(step: int, letter: str, depth: int) -> Node:
     direct = {"U": name(f"x_{step}"), "W": name(f"h_{step - 1}" if step else "h_{-1}"), "b": number(1)}[letter]
-    if step == 0:
-        return product(_one_minus_square(0), direct)
+    if step == 0:  # nobody writes a factor 1, and between two of them no one could say which is the wrong one
+        return _one_minus_square(0) if letter == "b" else product(_one_minus_square(0), direct)
     earlier = name(f"∂h_{step - 1}/∂{letter}") if depth == 1 else _scalar_derivative(step - 1, letter, depth - 1)
     inner = product(name("W"), *(earlier.args if earlier.op == "product" else (earlier,)))
     return product(_one_minus_square(step), total(direct, inner))

@@ -97,11 +97,27 @@ class ForwardRows:
         known: Values = {}
         for name in reversed(list(self.formulas)):
             bar = row(index_of(name)[0], "bar")
-            uses = self.uses(name)
-            known[bar] = self.adjoints.get(bar) or (self.value(total(uses), known) if uses else self.seed(name))
+            known[bar] = self.adjoints.get(bar) or self.adjoint(name, known)
         if self.formulas:
-            known[SEED] = self.seed(next(reversed(self.formulas)))
+            known[SEED] = self.seed(self.target)
         return known | self.adjoints
+
+    def adjoint(self, name: Expression, known: Values) -> Value:
+        """The adjoint of one row, from those of the rows that use it."""
+        return self.seed(name) if name is self.target else self.together(name, self.uses(name), known)
+
+    def together(self, name: Expression, uses: list[Expression], known: Values) -> Value:
+        """What ``uses`` hand back to the row ``name``; zeros where nothing does."""
+        if not uses:
+            value = self.values[name]
+            return Value(np.zeros_like(value.array), value.rank)
+        return self.value(total(uses), known)
+
+    @property
+    def target(self) -> Expression:
+        """The last row that is no leaf; what no row uses before it does not count."""
+        computed = [name for name, formula in self.formulas.items() if formula.args]
+        return computed[-1] if computed else next(reversed(self.formulas))
 
     def seed(self, name: Expression) -> Value:
         """The adjoint of a target: 1, or random numbers for a vector."""

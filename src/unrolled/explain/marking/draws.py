@@ -7,7 +7,7 @@ Square matrices are near rotations, so that what happened many steps ago is not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,14 +122,15 @@ def draws(system: System, unrolling: Unrolling, last: int, scalar: bool) -> Draw
     for attempt in range(ATTEMPTS):
         if len(found) >= (MOST_DRAWS if unseen else DRAWS):
             break
-        draw, pressed, seen = _draw(empty, lines, random, _SCALES[attempt % len(_SCALES)])
+        # some with nothing negative, for roots and logarithms
+        draw, pressed, seen = _draw(empty, lines, random, _SCALES[attempt % len(_SCALES)], attempt % 4 == 3)
         new = seen & unseen
         # the far side of a kink may lie beyond ±1, as that of clip(a, -1, 1)
         if (not pressed and (new or len(found) < DRAWS)) or (new and attempt > ATTEMPTS // 2):
             found.append(draw)
             unseen -= seen
     while len(found) < DRAWS:  # equations that press beyond ±1 on all numbers that are not tiny
-        found.append(_draw(empty, lines, random, 0.1)[0])
+        found.append(_draw(empty, lines, random, 0.1, True)[0])
     return Draws(system, unrolling, last, scalar, shapes, given, tuple(found))
 
 
@@ -147,37 +148,43 @@ def _line(frame: Draws, name: str, step: int) -> _Line:
 
 
 def _draw(
-    frame: Draws, lines: list[_Line], random: np.random.Generator, scale: float
+    frame: Draws, lines: list[_Line], random: np.random.Generator, scale: float, positive: bool
 ) -> tuple[Draw, bool, set[tuple[tuple[Expression, float], bool]]]:
     """Random numbers, and the network on them; does it press a saturating function; which sides of kinks it visits."""
     system, draw = frame.system, {}  # type: System, Draw
     for name, value in system.constants:
         draw[symbol(name)] = value
+
+    def fresh(name: str) -> Any:
+        drawn = _numbers(random, frame.shapes.get(name, ()), scale)
+        return np.abs(drawn) if positive else drawn
+
     for name in system.parameters:
-        draw[symbol(name)] = _numbers(random, frame.shapes.get(name, ()), scale)
+        draw[symbol(name)] = fresh(name)
     for name in system.states:
-        draw[symbol(name, Time("", -1))] = _first(frame, draw, name, random, scale)
+        draw[symbol(name, Time("", -1))] = _first(frame, draw, name, fresh)
     for step in range(frame.last + 1):
         for name in system.inputs:
-            draw[symbol(name, Time("", step))] = _numbers(random, frame.shapes.get(name, ()), scale)
+            draw[symbol(name, Time("", step))] = fresh(name)
     pressed, seen = False, set()  # type: bool, set[tuple[tuple[Expression, float], bool]]
     for line in lines:
         value, *rest = evaluate([line.right, *line.pressed, *(inside for inside, _ in line.kinks)], draw, frame.size)
         draw[line.leaf] = np.broadcast_to(value, frame.shapes.get(line.leaf.data[0], ()))
         pressed = pressed or any(np.max(np.abs(each)) > 1 for each in rest[: len(line.pressed)])
+        pressed = pressed or not np.all(np.isfinite(value))
         for kink, each in zip(line.kinks, rest[len(line.pressed) :], strict=True):
             seen |= {(kink, bool(side)) for side in np.ravel(np.asarray(each) > kink[1])}
     return draw, pressed, seen
 
 
-def _first(frame: Draws, draw: Draw, name: str, random: np.random.Generator, scale: float) -> Any:
+def _first(frame: Draws, draw: Draw, name: str, fresh: Callable[[str], Any]) -> Any:
     shape, first = frame.shapes.get(name, ()), frame.unrolling.first(name)
     if first.op == "number":
         return np.full(shape, first.data[0])
     if first in draw:
         return draw[first]
     given = dict(frame.system.initial).get(name)
-    return _numbers(random, shape, scale) if given is None else np.full(shape, given.data[0])
+    return fresh(name) if given is None else np.full(shape, given.data[0])
 
 
 def _numbers(random: np.random.Generator, shape: tuple[int, ...], scale: float) -> Any:

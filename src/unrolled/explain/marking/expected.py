@@ -26,12 +26,14 @@ _NO_SCALAR_FORM = frozenset(("concat", "layernorm"))
 class Truth:
     """The network at the steps that a claim speaks of; ``leaves`` are all symbols and derivatives in the claim.
 
-    A claim for every t is judged at a step far enough from the first; ``at(leaf)`` is a leaf there.
+    A claim for every t is judged at a step far enough from the first; ``at(leaf)`` is a leaf there. ``ahead`` are steps
+    beyond those of the leaves.
     """
 
     system: System
     initial: Mapping[str, float]
     leaves: tuple[Expression, ...]
+    ahead: int = 0
     now: int = field(init=False)
     last: int = field(init=False)
 
@@ -39,7 +41,7 @@ class Truth:
         offsets = [time.offset for time in self._times() if time.anchor]
         self.now = 2 + max((-offset for offset in offsets), default=0)
         steps = [time.offset if not time.anchor else self.now + time.offset for time in self._times()]
-        self.last = max(steps, default=0)
+        self.last = max(steps, default=0) + self.ahead
 
     def _times(self) -> list[Time]:
         nodes = walk(self.leaves)

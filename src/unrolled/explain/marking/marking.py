@@ -44,7 +44,7 @@ def check(
         lines = [(left, reader.term(right)) for left, each in zip(targets, claims, strict=True) for right in each.right]
     except EquationError as error:
         return _unreadable(claim, error)
-    truth = Truth(system, initial, tuple(dict.fromkeys(_leaves(lines, system))))
+    truth = Truth(system, initial, tuple(dict.fromkeys(_leaves(lines, system))), ahead=int(bool(letter)))
     if truth.last > MAXIMUM_STEP:
         raise TargetError(f"Step {truth.last} is beyond {MAXIMUM_STEP}, as far as claims are marked.")
     if form == "scalar" and not truth.has_scalar_form:

@@ -34,7 +34,7 @@ class Value(NamedTuple):
     @property
     def shape(self) -> tuple[int, ...]:
         """() for a number, (n,) for a column, (m, n) for a matrix."""
-        return self.array.shape[self.array.ndim - self.rank :]
+        return tuple(self.array.shape[self.array.ndim - self.rank :])
 
     def __str__(self) -> str:
         if not self.rank:

@@ -48,10 +48,13 @@ class Repair:
 
     @property
     def cost(self) -> tuple[int, int, int, int]:
-        """A change of one name or sign first, then something missing, then any replacement; small places first.
+        """A change of one name or sign first, then something missing, then any replacement; small changes first.
 
         Of two equal terms the later one stands beside its sign.
         """
+        place = self.term.length, -self.term.start
+        if self.missing:
+            return self.kind, len(self.expected or ""), *place
         return max(self.kind, REMOVED), self.term.length, self.kind, -self.term.start
 
 
@@ -111,13 +114,18 @@ class Repairs:
             yield from self._single(term, self._changes(term, own))
         elif term.op in ("product", "sum", "transpose"):
             yield from self._single(term, self._parts_left(term))
-        leaf = term.op in ("leaf", "number", "unknown", "identity")
         for names, values in self.stock.groups:
             for i in np.flatnonzero(self._right(term, values)):
-                yield Repair(LEAF if leaf and names[i] in self.stock.leaves else REPLACED, term, names[i])
+                yield Repair(LEAF if self._alike(term, names[i]) else REPLACED, term, names[i])
         yield from self._missing_factors(term)
         if own is not None:
             yield from self._missing_terms(term, own)
+
+    def _alike(self, term: Term, expected: str) -> bool:
+        """Is it a slip to write ``term`` for ``expected``: a name for a name, a derivative for a derivative?"""
+        derivative = term.op == "leaf" and term.data.op == "partial"
+        single = term.op in ("leaf", "number", "unknown", "identity") and expected in self.stock.leaves
+        return single and (expected.startswith("∂") == derivative or term.op == "unknown")
 
     def _single(self, term: Term, changes: Iterable[tuple[int, Term, str | None, Value]]) -> Iterator[Repair]:
         for kind, place, expected, value in changes:

@@ -122,7 +122,7 @@ class Rows:
                 yield symbol(name, Time("", step))
 
     def _occurs(self, value: Value) -> bool:
-        return any(same(value, each) for each in self.computed.values())
+        return any(same(value, each) for each in (*self.leaves.values(), *self.computed.values()))
 
     def _excused(self) -> set[Expression]:
         """Rows that compute something of the student's own, from which a later row makes something that occurs."""
@@ -211,7 +211,7 @@ class Rows:
         index, part = index_of(name)
         if row(index) not in self.mended.values:
             return self._undefined(root, f"No row says what w_{index} is: write w_{index} = … first.")
-        if row(index) in self.mended.formulas and not self.mended.uses(row(index)):
+        if self.mended.formulas and row(index) is self.mended.target:
             return self._seed(name, root)
         trials = [self._trial(rows, name, root, part) for rows in (self.mended, self.written)]
         right = [expected for evaluation, value, expected in trials if self._agrees(evaluation, value)]
@@ -236,8 +236,7 @@ class Rows:
             taken = [rows.adjoints[each] for each in others]
             uses = [use for use in uses if not any(same(rows.value(use, known), value) for value in taken)] or uses
             uses = [use for use in uses if self._agrees(evaluation, rows.value(use, known))][:1] or uses[:1]
-        expected = total(uses)
-        return evaluation, rows.value(expected, known), expected
+        return evaluation, rows.together(row(index_of(name)[0]), uses, known), total(uses)
 
     def _seed(self, name: Expression, root: Term) -> Verdict:
         """The adjoint of the target: 1, or a vector v."""

@@ -288,8 +288,12 @@ class Statement:
         return f" It is right where the first state is 0, which must be said: initial={{{setting}}}."
 
     def _counterexample(self) -> Counterexample | None:
-        nodes = walk([self.truth.unrolling.equation(n, 1) for n in self.truth.system.definitions])
-        one_unit = self.truth.has_scalar_form and self.form != "matrix" and not any(n.op in _NORMALISING for n in nodes)
+        left = self.truth.at(self.left)
+        of = left if left.op == "symbol" else left.args[0]
+        normalising = any(
+            node.op in _NORMALISING for node in walk([self.truth.unrolling(of.data[0], of.data[1].offset)])
+        )
+        one_unit = self.truth.has_scalar_form and self.form != "matrix" and not normalising
         for scalar in (True, False) if one_unit else (False,):
             value = self.evaluation(Reading(scalar=scalar)).values.get(self.root)
             target = self.target(scalar)
@@ -345,6 +349,8 @@ def described(repair: Repair, quoted: str) -> str:
             "the transpose": f"{quoted} must be transposed.",
             "no transpose": f"{quoted} must not be transposed.",
         }.get(repair.expected or "", order)
+    if repair.kind == FUNCTION and "exponent" in (repair.expected or ""):
+        return f"{quoted} takes {repair.expected} here."
     if repair.kind == FUNCTION:
         return f"{quoted} stands here; right is {repair.expected}."
     if repair.kind == LEAF:

@@ -11,7 +11,7 @@ from unrolled.equations.claims import BAR, DOT
 from unrolled.equations.expression import Expression, Time, symbol
 from unrolled.equations.kinds import products
 from unrolled.equations.notation import Plain
-from unrolled.equations.operations import ELEMENTWISE, VECTOR_FUNCTIONS
+from unrolled.equations.operations import ELEMENTWISE, FUNCTIONS, VECTOR_FUNCTIONS
 from unrolled.equations.printing import symbol_text
 from unrolled.equations.roles import constant_value, ungroup
 from unrolled.equations.syntax import Name, Node
@@ -154,11 +154,20 @@ class Reader:
 
     def _name(self, node: Node) -> Term:
         found = self.meaning(node.value)
+        if isinstance(found, str) and (word := self._function_around(node)):
+            raise self.text.error(
+                f"{word} is a function and needs brackets: {word}(…).", node.start, node.start + len(word)
+            )
         if isinstance(found, Expression):
             return Term("leaf", (), found, node.start, node.end)
         if found == "identity":
             return Term("identity", (), None, node.start, node.end)
         return Term("unknown", (), found, node.start, node.end)
+
+    def _function_around(self, node: Node) -> str | None:
+        """The function of which ``node`` is the first letter, where its brackets are missing."""
+        found = re.match(r"[^\W\d_]+", self.text.text[node.start :])
+        return found.group() if found and found.group() in FUNCTIONS else None
 
     def _derivative(self, node: Node) -> Term:
         of, wrt = (self.meaning(argument.value) for argument in node.args)

@@ -39,14 +39,14 @@ def _translated(term: Term, args: list[Expression], values: Mapping[Term, Value]
         case "divide":
             return args[0] / args[1]
         case "power":
-            return args[0] ** term.data
+            return args[0] ** float(term.data)
         case "transpose" | "concat":
             return args[0] if scalar and term.op == "transpose" else Expression(term.op, tuple(args))
         case "call" if term.data[0] != "layernorm":
             return Expression(term.data[0], tuple(args), term.data[1])
         case "slope":
-            (derivative,) = ELEMENTWISE[term.data[0]].derivative(Expression(term.data[0], tuple(args)), *args)
-            return derivative
+            slope: Expression = ELEMENTWISE[term.data[0]].derivative(Expression(term.data[0], tuple(args)), *args)[0]
+            return slope
     raise NotImplementedError(term.op)
 
 
