@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 from unrolled.cli import OK
 from unrolled.cli.equations import read_recurrence
@@ -21,6 +24,7 @@ def tape(
     sizes: str | None = None,
     seed: str | None = None,
     initial: str | None = None,
+    output: Annotated[str | None, Parameter(name=("--output", "-o"))] = None,
     latex: Switch = False,
     json: Switch = False,
     debug: Switch = False,
@@ -45,6 +49,8 @@ def tape(
         The adjoint of the target, where that is a vector: 1,0.
     initial
         First states, such as h=0; without it they stay symbols.
+    output
+        Also draw the computation graph, each value and adjoint in its node, into a file (.svg, .tex, .png, .pdf).
     latex
         Write LaTeX.
     json
@@ -62,7 +68,10 @@ def tape(
         read_numbers(initial, "--initial"),
         mode,
     )
-    show(found.evaluate(given) if given else found, latex=latex, json=json)
+    found = found.evaluate(given) if given else found
+    if output is not None:
+        found.draw().save(Path(output))
+    show(found, latex=latex, json=json)
     return OK
 
 

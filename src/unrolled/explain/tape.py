@@ -12,16 +12,17 @@ import numpy as np
 
 from unrolled.calculus import tape as calculus
 from unrolled.calculus.evaluate import evaluate
-from unrolled.calculus.scalar import refuse_concatenation
+from unrolled.calculus.scalar import refuse_concatenation, scalarise
 from unrolled.calculus.tape import adjoint, variable
-from unrolled.calculus.unroll import Unrolling, parse_target, read_symbol
+from unrolled.calculus.unroll import Unrolling, at_step, parse_target, read_symbol
 from unrolled.equations.expression import Expression as Node
-from unrolled.equations.expression import Time, number, rewritten, symbol, symbols, walk
+from unrolled.equations.expression import Time, number, rewritten, substitute, symbol, symbols, walk
 from unrolled.equations.printing import symbol_text
 from unrolled.equations.sizes import Size, Unifier
 from unrolled.equations.syntax import Name
 from unrolled.equations.system import System
 from unrolled.errors import TargetError
+from unrolled.explain.drawing.drawing import Drawing, draw
 from unrolled.explain.latex import latex
 from unrolled.explain.result import Result, aligned
 from unrolled.explain.values import array, bind
@@ -242,6 +243,46 @@ class Tape(Result):
             ],
         }
 
+    # ── picture ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def draw(self) -> Drawing:
+        """The computation graph up to the target's step, with the value and the adjoint of each node in it.
+
+        Raises:
+            TargetError: the tape has no numbers yet.
+
+        >>> from unrolled import Recurrence
+        >>> tape = Recurrence("h_t = tanh(U x_t)").tape("h_0").evaluate({"U": 0.5, "x_0": 2.0})
+        >>> {node.key: [line.plain for line in node.lines[1:]] for node in tape.draw().scene.nodes}["U x_0"]
+        ['1', '0.42']
+        """
+        if self.rows[0].value is None:
+            raise TargetError("This tape has no numbers yet: call evaluate({…}) first, then draw its result.")
+        steps = _step(self.target) + 1
+        keys = {node.key for node in draw(self.system, steps, detail=True).scene.nodes}
+        values, adjoints = ({k: v for k, v in each.items() if k in keys} for each in self._labels(steps))
+        return draw(self.system, steps, detail=True, values=values, adjoints=adjoints)
+
+    def _labels(self, steps: int) -> tuple[dict[str, str], dict[str, str]]:
+        """The value and the adjoint of each quantity, by its text: ``h_0``, ``U x_0``."""
+        shown: dict[Node, Node] = {}
+        found: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        for row in self.rows:
+            written = substitute(row.formula, shown)
+            name = _symbol(row.name) if row.name and not row.is_leaf else written
+            shown[variable(row.index)] = name
+            for labels, value in zip(found, (row.value, row.adjoint_value), strict=True):
+                if value is not None:
+                    labels[str(written)] = labels[str(name)] = _short(value)
+        values, adjoints = (self._as_written(labels, steps) for labels in found)
+        return values, adjoints
+
+    def _as_written(self, labels: dict[str, str], steps: int) -> dict[str, str]:
+        """Labels of products of numbers also under the product of matrices or vectors that they stand for."""
+        equations = [at_step(right, step) for step in range(steps) for _, right in self.system.equations]
+        same = ((str(node), str(scalarise(node))) for node in walk(equations))
+        return labels | {text: labels[scalar] for text, scalar in same if scalar in labels}
+
 
 def tape(
     system: System,
@@ -373,6 +414,22 @@ def _width(text: str) -> int:
 
 def _shown(value: Any) -> str:
     return "" if value is None else np.array2string(np.asarray(value), precision=6, separator=", ").replace("\n", "")
+
+
+def _step(target: str) -> int:
+    time = read_symbol(target).time
+    assert time is not None  # a target has a step
+    return time.offset
+
+
+def _symbol(text: str) -> Node:
+    name = read_symbol(text)
+    return symbol(name.name, name.time)
+
+
+def _short(value: Any) -> str:
+    """Two significant digits of a number; the components of a vector one after the other."""
+    return " ".join(f"{number:.2g}" for number in np.ravel(value))
 
 
 def _plain(value: Any) -> Any:
