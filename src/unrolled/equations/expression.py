@@ -53,7 +53,9 @@ class Expression:
         raise AttributeError("an expression is immutable")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Expression, (self.op, self.args, self.data)
+        nodes = list(walk([self]))  # one by one: pickle would descend, and depth is no limit
+        places = {node: place for place, node in enumerate(nodes)}
+        return _rebuilt, ([(n.op, [places[argument] for argument in n.args], n.data) for n in nodes],)
 
     def __deepcopy__(self, memo: object) -> Expression:
         return self
@@ -108,6 +110,14 @@ class Expression:
 
     def __pow__(self, exponent: float) -> Expression:
         return self if exponent == 1 else Expression("pow", (self,), (float(exponent),))
+
+
+def _rebuilt(rows: list[tuple[str, list[int], tuple[Any, ...]]]) -> Expression:
+    """The last of these nodes, whose arguments are places in the list."""
+    nodes: list[Expression] = []
+    for op, places, data in rows:
+        nodes.append(Expression(op, tuple(nodes[place] for place in places), data))
+    return nodes[-1]
 
 
 def number(value: float) -> Expression:
