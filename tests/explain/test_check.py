@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import subprocess
 import sys
 
@@ -249,8 +251,6 @@ def test_roots_and_logarithms_get_numbers_that_they_take():
 
 
 def test_a_counterexample_can_be_recalculated():
-    import math
-
     verdict = ELMAN.check("h_1 = tanh(U x_1 - W h_0)")
     found = ur.Recurrence("h_t = tanh(U x_t + W h_{t-1})").check("h_1 = tanh(U x_1 - W h_0)").counterexample
     values = found.values
@@ -405,3 +405,46 @@ def test_the_command_loads_no_torch():
     code = "import sys; from unrolled.cli import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, "check", "elman", "h_1 = tanh(U x_1)"], capture_output=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["elman", "lstm", "jordan1986"])
+def test_no_text_of_a_claim_raises(name):
+    """Whatever stands in a claim gets a mark; only an unknown left side is an error."""
+    recurrence, dice = ur.Recurrence(name), random.Random(name)
+    signs = [
+        "(",
+        ")",
+        "[",
+        ";",
+        "]",
+        "+",
+        "-",
+        "*",
+        "/",
+        "⊙",
+        "⊗",
+        "^2",
+        "^T",
+        "^{-1}",
+        "tanh(",
+        "diag(",
+        "exp(",
+        "clip(",
+    ]
+    names = ["U", "W", "V", "x_0", "h_0", "h_1", "h_{t-1}", "c_0", "∂h_0/∂U", "I", "0", "1e300", "w_1", "w̄_1"]
+    starts = ["h_1 = ", "∂h_1/∂U = ", "w_1 = U; w_2 = x_0; w_3 = ", "w_1 = x_0; w_2 = tanh(w_1); w̄_1 = ", "h_t = "]
+    for _ in range(120):
+        claim = dice.choice(starts) + " ".join(dice.choices(signs + names, k=dice.randint(1, 6)))
+        try:
+            verdict = recurrence.check(claim, form=dice.choice([None, "matrix", "scalar"]))
+        except TargetError:
+            continue
+        assert verdict.kind in (
+            "right",
+            "right up to scalar reading",
+            "right up to transposition",
+            "wrong",
+            "unreadable",
+        )
+        json.dumps(verdict.to_dict())
+        assert str(verdict)

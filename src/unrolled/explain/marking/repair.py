@@ -105,8 +105,10 @@ class Repairs:
 
     def best(self) -> Repair | None:
         """The smallest change that makes the claim right."""
-        found = (repair for term in self.root.walk() for repair in self._at(term))
-        return min(found, key=lambda repair: repair.cost, default=None)
+        found = [repair for term in self.root.walk() for repair in self._at(term)]
+        # with what is missing, a place should become something that stands in the true expression
+        complete = {repair.term for repair in found if repair.kind in (LEAF, REPLACED)}
+        return min(found, key=lambda r: (r.cost[0], r.missing and r.term not in complete, r.cost), default=None)
 
     def _at(self, term: Term) -> Iterator[Repair]:
         own = self.evaluation.values.get(term)
@@ -124,7 +126,7 @@ class Repairs:
     def _alike(self, term: Term, expected: str) -> bool:
         """Is it a slip to write ``term`` for ``expected``: a name for a name, a derivative for a derivative?"""
         derivative = term.op == "leaf" and term.data.op == "partial"
-        single = term.op in ("leaf", "number", "unknown", "identity") and expected in self.stock.leaves
+        single = term.op in ("leaf", "number", "unknown") and expected in self.stock.leaves
         return single and (expected.startswith("∂") == derivative or term.op == "unknown")
 
     def _single(self, term: Term, changes: Iterable[tuple[int, Term, str | None, Value]]) -> Iterator[Repair]:

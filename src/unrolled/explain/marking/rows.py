@@ -177,7 +177,7 @@ class Rows:
 
     def _formula(self, root: Term, evaluation: Evaluation) -> Expression | None:
         try:
-            return expression_of(root, evaluation.values, self.scalar)
+            return self.truth.at(expression_of(root, evaluation.values, self.scalar))
         except (NotImplementedError, KeyError):
             return None
 
