@@ -8,7 +8,12 @@ from torch import Tensor
 tanh, sigmoid, exp, log, sin, cos, sqrt = (
     torch.tanh, torch.sigmoid, torch.exp, torch.log, torch.sin, torch.cos, torch.sqrt,
 )  # fmt: skip
-relu, abs, sign, softplus = torch.relu, torch.abs, torch.sgn, torch.nn.functional.softplus
+relu, abs, sign = torch.relu, torch.abs, torch.sgn
+
+
+def softplus(a: Tensor) -> Tensor:
+    """log(1 + eᵃ) to the last digit: torch's own is the identity from 20 on, which float64 can tell from it."""
+    return torch.nn.functional.softplus(a, threshold=40)
 
 
 def pow(a: Tensor, exponent: float) -> Tensor:
