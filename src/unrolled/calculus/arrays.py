@@ -20,7 +20,7 @@ def sigmoid(a: Array) -> Array:
 
 def softplus(a: Array) -> Array:
     a = np.asarray(a)
-    return np.where(a.real > 0, a, 0) + np.log1p(np.exp(np.where(a.real < 0, a, -a)))
+    return np.where(a.real > 0, a, 0) + np.log1p(np.exp(np.where(a.real > 0, -a, a)))
 
 
 def relu(a: Array) -> Array:
@@ -28,7 +28,8 @@ def relu(a: Array) -> Array:
 
 
 def abs(a: Array) -> Array:
-    return np.where(np.asarray(a).real < 0, -a, a)
+    real = np.asarray(a).real  # flat at its kink for a complex step, as its derivative says
+    return np.where(real == 0, 0, np.where(real < 0, -a, a))
 
 
 def pow(a: Array, exponent: float) -> Array:
@@ -37,11 +38,17 @@ def pow(a: Array, exponent: float) -> Array:
 
 
 def maximum(a: Array, b: Array) -> Array:
-    return np.where(np.isnan(a) | (np.asarray(a).real >= np.asarray(b).real), a, b)
+    return _chosen(np.isnan(a) | (np.asarray(a).real > np.asarray(b).real), a, b)
 
 
 def minimum(a: Array, b: Array) -> Array:
-    return np.where(np.isnan(a) | (np.asarray(a).real <= np.asarray(b).real), a, b)
+    return _chosen(np.isnan(a) | (np.asarray(a).real < np.asarray(b).real), a, b)
+
+
+def _chosen(first: Array, a: Array, b: Array) -> Array:
+    """a or b; of a tie, half of each, which matters for a complex step only."""
+    tie = np.asarray(a).real == np.asarray(b).real
+    return np.where(tie, 0.5 * np.asarray(a) + 0.5 * np.asarray(b), np.where(first, a, b))
 
 
 def clip(a: Array, low: float, high: float) -> Array:

@@ -9,7 +9,7 @@ Sources: Williams & Zipser 1989 (RTRL); Werbos 1990 (BPTT); Pascanu, Mikolov & B
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from unrolled.calculus.reverse import pullback
 from unrolled.calculus.shapes import Shape as Numbers
 from unrolled.calculus.shapes import SymbolicShape, shapes, symbolic_shape
 from unrolled.calculus.tangent import Matrix, identity, ones_column, tangent, times
-from unrolled.calculus.unroll import Unrolling, at_step, shift
+from unrolled.calculus.unroll import Unrolling, at_step, shift, zero
 from unrolled.equations.expression import BEFORE, NOW, Expression, Time, number, substitute, symbol, symbols, walk
 from unrolled.equations.operations import ELEMENTWISE
 from unrolled.equations.sizes import Size
@@ -67,18 +67,30 @@ class ForwardMode:
 
     def recursion(self) -> list[Equation]:
         """∂n_t/∂θ for each sequence n that depends on θ, in the order in which they are computed."""
-        lines = []
+        learned = {state for state, value in self.system.initial if value is self.wrt}
+        moving = set(self.depending)
+        while True:
+            found = self._one_step(moving | learned)
+            if moving == found.keys():
+                break
+            moving = set(found)  # a sequence that is flat in what moves does not move, nor do those that need only it
+        for name in learned - moving:  # it differs from zero before the first step only
+            rows, columns = (self.shape(leaf) or (Size(1),) for leaf in (symbol(name), self.wrt))
+            found[name] = Expression("zero", (), (*rows, *columns))
+        return [(partial(symbol(n, NOW), self.wrt), found[n]) for n in self.system.in_order() if n in found]
+
+    def _one_step(self, moving: Collection[str]) -> dict[str, Expression]:
+        """∂n_t/∂θ where it is not zero, if only the sequences ``moving`` have a derivative."""
+        seeds = {self.wrt: self.seed()}
+        for each in moving:
+            seeds[symbol(each, NOW)] = partial(symbol(each, NOW), self.wrt)
+            seeds[symbol(each, BEFORE)] = partial(symbol(each, BEFORE), self.wrt)
+        found = {}
         for name in self.system.in_order():
-            if name not in self.depending:
-                continue
-            seeds = {self.wrt: self.seed()}
-            for each in self.depending:
-                seeds[symbol(each, NOW)] = partial(symbol(each, NOW), self.wrt)
-                seeds[symbol(each, BEFORE)] = partial(symbol(each, BEFORE), self.wrt)
-            found = self._derivative(self.system.definitions[name], symbol(name, NOW), seeds)
-            if found is not None:
-                lines.append((partial(symbol(name, NOW), self.wrt), found))
-        return lines
+            derivative = self._derivative(self.system.definitions[name], symbol(name, NOW), seeds)
+            if derivative is not None:
+                found[name] = derivative
+        return found
 
     def _derivative(self, right: Expression, result: Expression, seeds: Mapping[Expression, Expression]) -> Matrix:
         """The derivative of one equation, in which its right-hand side is written as the sequence that it defines."""
@@ -138,23 +150,28 @@ class BackwardMode:
     target: str
     sizes: Mapping[str, Numbers]
     definitions: Mapping[str, Expression] = field(init=False)
+    reached: frozenset[str] = field(init=False)  # the sequences that receive an adjoint
 
     def __post_init__(self) -> None:
         self.definitions = {name: without_layernorm(right) for name, right in self.system.equations}
+        self.reached = _ancestors(self.system, self.target)
+        known: frozenset[str] = frozenset()
+        while self.reached != known:  # what the target needs through a function that is flat everywhere receives none
+            known = self.reached
+            self.reached = frozenset(name for name in known if self._incoming(name) is not None)
 
     def recursion(self) -> list[Equation]:
         """δ for each sequence on which the target depends, the target's first."""
         lines = []
         for name in reversed(self.system.in_order()):
-            incoming = self._incoming(name)
+            incoming = self._incoming(name) if name in self.reached else None
             if incoming is None:
                 continue
             right = self.definitions[name]
             if name == self.target and right.op == "softmax":
                 lines.append((self.delta(name), symbol(name, NOW) - symbol("target", NOW) + self._others(name)))
             elif self._inside(name) is not right:
-                found = self._pull(right, incoming, [right.args[0]])[right.args[0]]
-                lines.append((self.delta(name), substitute(found, {right: symbol(name, NOW)})))
+                lines.append((self.delta(name), self._at_argument(name, incoming)))
             else:
                 lines.append((self.delta(name), incoming))
         return lines
@@ -177,7 +194,7 @@ class BackwardMode:
         """What all equations of one step hand to ``leaf``."""
         total: Expression | None = None
         for name in self.system.in_order():
-            part = self._contribution(name, leaf) if self._reaches(name) else None
+            part = self._contribution(name, leaf) if name in self.reached else None
             if part is not None:
                 total = part if total is None else total + part
         return total
@@ -189,12 +206,7 @@ class BackwardMode:
 
     def delta(self, name: str, time: Time = NOW) -> Expression:
         """δ_t, or δ_{n,t} where several sequences have one."""
-        several = sum(self._reaches(each) for each, _ in self.system.equations) > 1
-        return symbol(f"{self.letter}_{name}" if several else self.letter, time)
-
-    def _reaches(self, name: str) -> bool:
-        """Does the target depend on ``name``, now or later?"""
-        return name in _ancestors(self.system, self.target)
+        return symbol(f"{self.letter}_{name}" if len(self.reached) > 1 else self.letter, time)
 
     def _inside(self, name: str) -> Expression:
         """What δ belongs to."""
@@ -216,7 +228,7 @@ class BackwardMode:
         if name == self.target:
             total = partial(symbol("ℓ", NOW), symbol(name, NOW))
         for each, _ in self.system.equations:
-            if not self._reaches(each):
+            if each not in self.reached:
                 continue
             here = self._contribution(each, symbol(name, NOW))
             later = self._contribution(each, symbol(name, BEFORE))
@@ -227,17 +239,22 @@ class BackwardMode:
 
     def _others(self, name: str) -> Expression:
         """What a softmax output that feeds back receives from elsewhere, at its argument."""
-        right = self.definitions[name]
         total = number(0)
         for each, _ in self.system.equations:
-            later = self._contribution(each, symbol(name, BEFORE)) if self._reaches(each) else None
-            here = self._contribution(each, symbol(name, NOW)) if self._reaches(each) else None
+            later = self._contribution(each, symbol(name, BEFORE)) if each in self.reached else None
+            here = self._contribution(each, symbol(name, NOW)) if each in self.reached else None
             for part in (here, None if later is None else shift(later, 1)):
                 total = total if part is None else total + part
         if total is number(0):
             return total
-        found = self._pull(right, total, [right.args[0]])[right.args[0]]
-        return substitute(found, {right: symbol(name, NOW)})
+        return self._at_argument(name, total)
+
+    def _at_argument(self, name: str, adjoint: Expression) -> Expression:
+        """The adjoint of a, for n_t = f(a), from that of n_t."""
+        right = self.definitions[name]
+        found = self._pull(right, adjoint, [right.args[0]]).get(right.args[0])
+        # a function that is flat everywhere hands nothing down
+        return zero(self.system.shapes[name]) if found is None else substitute(found, {right: symbol(name, NOW)})
 
     def _contribution(self, name: str, leaf: Expression) -> Expression | None:
         """What the equation of ``name`` hands to ``leaf``, given its own δ."""
@@ -248,7 +265,7 @@ class BackwardMode:
         seed = Expression("sum", (delta,)) if self._is_repeated(name) else delta
         found = self._pull(inside, seed, [leaf]).get(leaf)
         right = self.definitions[name]
-        if found is None or inside is not right or right.op == "symbol":
+        if found is None or inside is not right or right.op == "symbol" or self._is_repeated(name):
             return found
         return substitute(found, {right: symbol(name, NOW)})
 

@@ -121,25 +121,34 @@ class Derivation(Result):
         """
         if self.closed is None:
             raise TargetError("Numbers need a numbered step: derive h_2 rather than h_t.")
-        assert self.target.time is not None  # where there is a closed form
-        step, scalar = self.target.time.offset, self.form == "scalar"
-        target = symbol(self.target.name, self.target.time)
-        defined = self.system.definitions
-        leaves = symbols([self.unrolling(self.target.name, step), self.closed.node])
-        first = Time("", -1)
-        needed = [leaf for leaf in leaves if leaf.data[0] not in defined or leaf.data[1] == first]
-        known, sizes = bind(self.system, values, needed, scalar)
-        for k in range(step + 1):
-            for name in self.system.in_order():
-                right = self.unrolling.equation(name, k)
-                right = scalarise(right) if scalar else right
-                if all(leaf in known for leaf in symbols([right])):
-                    (known[symbol(name, Time("", k))],) = evaluate([right], known, sizes)
+        scalar = self.form == "scalar"
+        sequences, leaves = self._needed(self.closed.node)
+        known, sizes = bind(self.system, values, leaves, scalar)
+        for sequence, right in reversed(sequences.items()):
+            (known[sequence],) = evaluate([right], known, sizes)
         (found,) = evaluate([self.closed.node], known, sizes)
         if scalar:
             return np.asarray(found)
-        rows, columns = (tuple(map(sizes, self.system.shapes[leaf.data[0]])) for leaf in (target, self.wrt))
+        rows, columns = (tuple(map(sizes, self.system.shapes[n])) for n in (self.target.name, self.wrt.data[0]))
         return unvec(found, rows, columns)
+
+    def _needed(self, root: Node) -> tuple[dict[Node, Node], list[Node]]:
+        """The sequences that ``root`` needs, each before those it is made of, and the leaves."""
+        equations: dict[Node, Node] = {}
+        leaves: dict[Node, None] = {}
+        stack = symbols([root])
+        while stack:
+            leaf = stack.pop()
+            name, time = leaf.data
+            if name in self.system.definitions and time.offset >= 0:
+                right = self.unrolling.equation(name, time.offset)
+                equations[leaf] = scalarise(right) if self.form == "scalar" else right
+                stack += [each for each in symbols([equations[leaf]]) if each not in equations]
+            else:
+                leaves[leaf] = None
+        order = {name: i for i, name in enumerate(self.system.in_order())}
+        latest = sorted(equations, key=lambda leaf: (-leaf.data[1].offset, -order[leaf.data[0]]))
+        return {leaf: equations[leaf] for leaf in latest}, list(leaves)
 
 
 def _is_before(node: Node) -> bool:
@@ -153,7 +162,7 @@ def unvec(found: Any, target: tuple[int, ...], wrt: tuple[int, ...]) -> Any:
     found = found.reshape(size, count)
     if len(wrt) == 2:
         found = found.reshape(size, wrt[1], wrt[0]).transpose(0, 2, 1)
-    return found.reshape(*target, *wrt)
+    return found.reshape((*target, *wrt))
 
 
 def derive(
