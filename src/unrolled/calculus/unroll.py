@@ -202,12 +202,12 @@ def read_symbol(text: str, hint: str = "write U, x_0 or h_{-1}", names: Iterable
     Raises:
         TargetError: it is none; the message ends with ``hint``.
 
-    >>> read_symbol("h₋₁") == read_symbol(r"\\mathbf{h}_{-1}") == Name("h", Time("", -1))
+    >>> read_symbol("h₋₁") == read_symbol(r"\mathbf{h}_{-1}") == Name("h", Time("", -1))
     True
     """
     try:
         return read_name(plain(text, names).text.strip())
-    except (ValueError, AssertionError):  # what is no name, what is not of the language, nothing at all
+    except ValueError:  # what is no name, what is not of the language, nothing at all
         raise TargetError(f"{text!r} is no name here: {hint}.") from None
 
 

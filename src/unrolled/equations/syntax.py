@@ -91,7 +91,8 @@ def read_name(token: str) -> Name:
     found = re.fullmatch(
         r"(?P<base>.+?)(?:_(?:\{(?P<braced>[^{}]*)\}|(?P<bare>[^\W_]+)))?(?P<at>\s*(?:\^\s*)?[({].*)?", token, re.DOTALL
     )
-    assert found is not None  # the lexer's NAME has this form
+    if found is None:
+        raise ValueError(token)
     base, subscript, time = found["base"], found["braced"] if found["bare"] is None else found["bare"], None
     if found["at"]:
         time = _time(re.sub(r"[^t\d+-]", "", found["at"]))
