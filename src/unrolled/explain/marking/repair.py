@@ -31,6 +31,7 @@ from unrolled.explain.marking.terms import Term
 # which change is the better explanation where several make the claim right at places of one size
 LEAF, SIGN, FUNCTION, REMOVED, INSERTED, REPLACED = range(6)
 _FUNCTIONS = (*(n for n, e in ELEMENTWISE.items() if e.arity == 1 and e.spellings and not e.constants), "softmax")
+FACTOR = "the factor "
 _EXPONENTS = (1.0, 2.0, 3.0, 4.0, -1.0, 0.5)
 
 
@@ -54,7 +55,7 @@ class Repair:
         """
         place = self.term.length, -self.term.start
         if self.missing:
-            return self.kind, len(self.expected or ""), *place
+            return self.kind, len((self.expected or "").removeprefix(FACTOR)), *place
         return max(self.kind, REMOVED), self.term.length, self.kind, -self.term.start
 
 
@@ -251,7 +252,7 @@ class Repairs:
                 except MismatchError:
                     continue
                 for i in np.flatnonzero(self._right(term, whole)):
-                    yield Repair(INSERTED, term, f"the factor {names[i]}", missing=True)
+                    yield Repair(INSERTED, term, f"{FACTOR}{names[i]}", missing=True)
             if not self.reading.scalar and term in self.evaluation.values:
                 yield from self._missing_elementwise(term, names, stock)
 
@@ -259,4 +260,4 @@ class Repairs:
         own = self.evaluation.values[term]
         if own.rank == 1 == stock.rank and own.shape == stock.shape:
             for i in np.flatnonzero(self._right(term, Value(own.array * stock.array, 1))):
-                yield Repair(INSERTED, term, f"the factor {names[i]}", missing=True)
+                yield Repair(INSERTED, term, f"{FACTOR}{names[i]}", missing=True)
