@@ -74,6 +74,8 @@ ERRORS = {
     "h_t = x_t^‹1e999›": "too large for a double",
     "α = ‹1/0›; h_t = α x_t": "no finite number",
     "α = ‹1e308/1e-308›; h_t = α x_t": "no finite number",
+    "h_t = clip(x_t, ‹-1/0›, 1)": "no finite number",
+    "h_t = h_{t-1} + x_t; h_{-1} = ‹1/0›": "no finite number",
     # signs and brackets
     "h_t = x_t ‹+›": "The equation ends where something is still missing",
     "h_t = ‹(›x_t": "This ( is never closed",

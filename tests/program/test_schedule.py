@@ -7,6 +7,7 @@ from stepwise import cell
 from unrolled.equations.elaboration import system
 from unrolled.equations.expression import Expression, substitute, symbol, symbols
 from unrolled.equations.library import CELLS
+from unrolled.errors import EquationError
 from unrolled.program.compile import compile_system
 from unrolled.program.instructions import Instruction, Program
 from unrolled.program.writing import Writer
@@ -194,3 +195,15 @@ def test_a_writer_numbers_every_node_once() -> None:
     outs = [i.out for phase in ("static", "before", "loop", "after") for i in getattr(program, phase)]
     assert len(set(outs)) == len(outs)
     assert Writer([(1,)]).shapes == [(1,)]
+
+
+@pytest.mark.parametrize("right", ["x_t / 0", "x_t / (1 - 1)", "x_t ⊙ (1 / 0)", "x_t + log(0)", "x_t ⊙ exp(1000)"])
+def test_what_is_no_finite_number_is_refused(right: str) -> None:
+    with pytest.raises(EquationError, match=r"divides by zero|is no finite number"):
+        compiled(f"h_t = {right}", x=2)
+
+
+def test_numbers_are_computed_once_and_for_all() -> None:
+    program = compiled("α = 0.5; h_t = (2 α - 3^2 / 2) x_t + 0.25 - (0.25 + h_{t-1})", x=2)
+    assert {i.data for i in program.static if i.op == "number"} <= {(-3.5,), (0.0,), (0.25,), (-0.25,)}
+    assert {i.op for i in program.static} == {"number"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from unrolled.equations.expression import Expression, Time, number, symbol
 from unrolled.equations.kinds import NEUTRAL, VECTOR, Kinds, products
 from unrolled.equations.operations import ELEMENTWISE, VECTOR_FUNCTIONS
-from unrolled.equations.roles import Roles, constant_value, ungroup, unique
+from unrolled.equations.roles import Roles, ungroup, unique
 from unrolled.equations.sizes import ContradictionError, Size, Unifier
 from unrolled.equations.syntax import Name, Node, parse
 from unrolled.equations.system import System, Use
@@ -216,7 +216,7 @@ class _Elaboration:
             return self._build(arguments[0], sizes)
         constants = []
         for argument in arguments[entry.arity :] if entry else ():
-            value = constant_value(argument)
+            value = self.roles.constant(argument)
             if value is None:
                 raise self.roles.error(
                     f"The limits of {op} are numbers: {op}(…, -1, 1). Elsewhere use min and max.", argument
@@ -247,7 +247,7 @@ class _Elaboration:
         node = ungroup(self.roles.initial[name])
         parameter = self.roles.learned(name)
         if parameter is None:
-            return number(constant_value(node) or 0.0)
+            return number(self.roles.constant(node) or 0.0)
         if parameter in self.roles.constants:
             return number(self.roles.constants[parameter])
         wanted = "vector" if self.kinds.ranks[name] == VECTOR else "scalar"

@@ -53,6 +53,13 @@ class Roles:
         """What a name node on a right-hand side means."""
         return self._numbered[id(node)]
 
+    def constant(self, node: Node) -> float | None:
+        """The number that ``node`` is, if it is one."""
+        value = _constant(node)
+        if value is not None and not isfinite(value):
+            raise self.error("This is no finite number.", node)
+        return value
+
     def declared_kind(self, name: str) -> str:
         return self.declared[name][0] if name in self.declared else ""
 
@@ -87,16 +94,14 @@ class Roles:
                 raise self.error(f"{name} has two {what}s. Keep one, or give the second a name of its own.", node)
             table[name] = statement.right
             self.left[name, time] = node
-        elif time is None or (not time.anchor and time.offset >= 0 and constant_value(statement.right) is not None):
-            value = constant_value(statement.right)
+        elif time is None or (not time.anchor and time.offset >= 0 and self.constant(statement.right) is not None):
+            value = self.constant(statement.right)
             if value is None:
                 raise self.error(
                     f"{name} has no time, so this line sets a constant and its right side must be a number "
                     f"(α = 0.5). For a sequence write {name}_t = …",
                     node,
                 )
-            if not isfinite(value):
-                raise self.error("This is no finite number.", statement.right)
             if (name := self._bare(node)) in self.constants:
                 raise self.error(f"{name} has two values. Keep one.", node)
             self.constants[name] = value
@@ -124,7 +129,7 @@ class Roles:
     def learned(self, name: str) -> str | None:
         """The parameter from which the state ``name`` starts; None where it starts from a number."""
         node = ungroup(self.initial[name])
-        if constant_value(node) is not None:
+        if self.constant(node) is not None:
             return None
         meant = _with_number(node.value, self.sequences) if node.kind == "name" else None
         if meant is None or meant.time is not None:
@@ -308,16 +313,16 @@ def ungroup(node: Node) -> Node:
     return node
 
 
-def constant_value(node: Node) -> float | None:
+def _constant(node: Node) -> float | None:
     """The value of a right-hand side that is a number: 0.5, -1, 1/2."""
     node = ungroup(node)
     if node.kind == "number":
         return float(node.value)
     if node.kind in ("negative", "positive"):
-        value = constant_value(node.args[0])
+        value = _constant(node.args[0])
         return value if value is None or node.kind == "positive" else -value
     if node.kind == "term" and node.value == ("/",):
-        one, other = (constant_value(argument) for argument in node.args)
+        one, other = (_constant(argument) for argument in node.args)
         return None if one is None or other is None else one / other if other else nan
     return None
 

@@ -21,7 +21,7 @@ import numpy as np
 from unrolled.calculus.evaluate import evaluate
 from unrolled.calculus.reverse import measure, slice_of
 from unrolled.calculus.shapes import Shape
-from unrolled.equations.expression import Expression, number, walk
+from unrolled.equations.expression import Expression, is_number, number, walk
 from unrolled.equations.operations import LAYERNORM_EPSILON
 from unrolled.errors import EquationError
 
@@ -93,6 +93,8 @@ def _regroup(plan: Schedule, node: Expression) -> Expression:
         node = Expression(node.op, args, node.data)
     if args and all(argument.op == "number" for argument in args) and node.op not in ("concat", "expand"):
         return _fold(node)
+    if node.op == "div" and is_number(args[1], 0):
+        raise EquationError(f"{node} divides by zero.")
     if node.op == "scale":
         return Expression("mul", args)
     if node.op == "layernorm":
