@@ -1,1 +1,5 @@
-"""Executing programs in torch."""
+"""Executing programs in torch; ``verify`` compares a derivation with torch's autograd."""
+
+from unrolled.engine.verify import verify
+
+__all__ = ["verify"]

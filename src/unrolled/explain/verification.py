@@ -50,12 +50,14 @@ class Formulas(Protocol):
 def largest_error(derivation: Formulas) -> float:
     """The largest difference between the derivation and a complex step, relative to the largest entry."""
     trial = Trial(derivation)
-    errors = [trial.closed()] if derivation.closed is not None else []
-    if derivation.forward:
-        errors.append(trial.forward())
-    if derivation.backward:
-        errors.append(trial.backward())
-    return max(errors, default=0.0)
+    return max((relative_error(found, trial.difference(of)) for found, of in trial.claims()), default=0.0)
+
+
+def relative_error(found: Any, expected: Any) -> float:
+    """The largest difference between two arrays, relative to the largest entry of the second."""
+    found = np.broadcast_to(np.asarray(found, float), np.shape(expected)) if np.ndim(found) == 0 else np.asarray(found)
+    scale = float(np.max(np.abs(expected), initial=0.0)) or 1.0
+    return float(np.max(np.abs(found.reshape(np.shape(expected)) - expected), initial=0.0)) / scale
 
 
 def example_sizes(system: System) -> dict[str, int]:
@@ -66,16 +68,18 @@ def example_sizes(system: System) -> dict[str, int]:
 class Trial:
     """Random numbers for every name, and the network run on them."""
 
-    def __init__(self, derivation: Formulas) -> None:
+    def __init__(self, derivation: Formulas, seed: int = 0) -> None:
         self.derivation, self.system = derivation, derivation.system
         self.scalar = derivation.form == "scalar"
-        self.random = np.random.default_rng(0)
+        self.random = np.random.default_rng(seed)
         self.shapes = self._shapes()
         last = derivation.target.time
         self.steps = STEPS if last is None or last.anchor else max(STEPS, last.offset + 1)
         if derivation.wrt.data[1] is not None:
             self.steps = max(self.steps, derivation.wrt.data[1].offset + 1)
         every = range(self.steps + 1)  # the step after the last too: the backward recursion reads its values
+        self.softmax = self.system.definitions[derivation.target.name].op == "softmax"
+        self.weights = [(step, self._weights()) for step in range(self.steps)]
         self.equations = {
             symbol(name, Time("", step)): self._form(derivation.unrolling.equation(name, step))
             for step in every
@@ -127,18 +131,33 @@ class Trial:
             columns.append(np.imag(of(self.run({wrt: moved}))) / TINY)
         return np.stack([np.atleast_1d(column) for column in columns], -1)
 
-    def closed(self) -> float:
-        target = symbol(self.derivation.target.name, self.derivation.target.time)
+    def claims(self) -> list[tuple[Any, Callable[[Values], Any]]]:
+        """What the derivation says, in numbers, with the function of which it says that it is the derivative.
+
+        Each is an array (size of the function, number of components of vec θ), or one number where all are equal.
+        """
+        target, last = self.derivation.target, symbol(self.derivation.target.name, Time("", self.steps - 1))
+        found: list[tuple[Any, Callable[[Values], Any]]] = []
+        if self.derivation.closed is not None:
+            numbered = symbol(target.name, target.time)
+            found.append((self.closed(), lambda values: values[numbered]))
+        if self.derivation.forward:
+            found.append((self.forward(), lambda values: values[last]))
+        if self.derivation.backward:
+            found.append((self.backward(), self.loss))
+        return found
+
+    def closed(self) -> Any:
+        """The closed form."""
         assert self.derivation.closed is not None  # the caller has looked
-        (found,) = evaluate([self.derivation.closed.node], self.run({}), self._size)
-        return _error(found, self.difference(lambda values: values[target]))
+        return evaluate([self.derivation.closed.node], self.run({}), self._size)[0]
 
     def _size(self, size: Any) -> int:
         unifier = Unifier({}, {name: Size(value) for name, value in example_sizes(self.system).items()})
         return unifier.resolve(size).constant
 
-    def forward(self) -> float:
-        """Follow the forward recursion to the last step."""
+    def forward(self) -> Any:
+        """What the forward recursion comes to at the last step."""
         known, wrt = self.run({}), self.derivation.wrt
         name = self.derivation.target.name
         count = int(np.prod(np.shape(known[wrt])))
@@ -150,22 +169,18 @@ class Trial:
             for left, right in self.derivation.forward:
                 (value,) = evaluate([at_step(right, step)], known, self._size)
                 known[at_step(left, step)] = value
-        last = symbol(name, Time("", self.steps - 1))
-        return _error(known[Node("partial", (last, wrt))], self.difference(lambda values: values[last]))
+        return known[Node("partial", (symbol(name, Time("", self.steps - 1)), wrt))]
 
-    def backward(self) -> float:
-        """Follow the backward recursion for a loss on the target, and add the gradient up."""
+    def loss(self, values: Values) -> Any:
+        """Σ_t ℓ_t: the cross-entropy of a softmax, else a weighted sum of the components."""
+        rows = ((weights, values[symbol(self.derivation.target.name, Time("", k))]) for k, weights in self.weights)
+        return sum((-weights * np.log(row) if self.softmax else weights * row).sum() for weights, row in rows)
+
+    def backward(self) -> Any:
+        """What the backward recursion gives for the gradient of the loss."""
         name = self.derivation.target.name
         *lines, (_, gradient) = self.derivation.backward
-        softmax = self.system.definitions[name].op == "softmax"
-        known = self.run({})
-        weights = {step: self._weights(name, softmax) for step in range(self.steps)}
-
-        def loss(values: Values) -> Any:
-            rows = [values[symbol(name, Time("", step))] for step in range(self.steps)]
-            pairs = ((np.log(row) * -weights[k] if softmax else row * weights[k]) for k, row in enumerate(rows))
-            return sum(np.sum(pair) for pair in pairs)
-
+        known, weights = self.run({}), dict(self.weights)
         sums = dict.fromkeys((node for node in walk([gradient]) if node.op == "over_time"), np.float64(0))
         for step in range(self.steps - 1, -1, -1):
             known[symbol("target", Time("", step))] = weights[step]
@@ -176,12 +191,12 @@ class Trial:
             for node in sums:
                 sums[node] = sums[node] + evaluate([at_step(node.args[0], step)], known, self._size)[0]
         found = np.asarray(evaluate([gradient], known | sums, self._size)[0])
-        vec = found.T.reshape(1, -1) if found.ndim == 2 else found.reshape(1, -1)
-        return _error(vec, self.difference(loss))
+        return found.T.reshape(1, -1) if found.ndim == 2 else found.reshape(1, -1)
 
-    def _weights(self, name: str, softmax: bool) -> Any:
-        weights = self.random.uniform(0.1, 1, self.shapes.get(name, ()))
-        return weights / weights.sum() if softmax else weights
+    def _weights(self) -> Any:
+        """∂ℓ_t/∂n_t, or the probabilities that a softmax should give."""
+        weights = self.random.uniform(0.1, 1, self.shapes.get(self.derivation.target.name, ()))
+        return weights / weights.sum() if self.softmax else weights
 
     def _without_later(self, node: Node, known: Values) -> Node:
         """After the last step nothing flows back: its δ is zero."""
@@ -190,10 +205,3 @@ class Trial:
                 _, _, own = leaf.data[0].partition("_")  # δ_h, or δ where only the target has one
                 known[leaf] = np.zeros(self.shapes.get(own or self.derivation.target.name, ()))
         return node
-
-
-def _error(found: Any, expected: Any) -> float:
-    found = np.broadcast_to(np.asarray(found, float), np.shape(expected)) if np.ndim(found) == 0 else np.asarray(found)
-    found = found.reshape(np.shape(expected))
-    scale = float(np.max(np.abs(expected), initial=0.0)) or 1.0
-    return float(np.max(np.abs(found - expected), initial=0.0)) / scale
