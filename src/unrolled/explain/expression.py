@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unrolled.calculus.evaluate import evaluate
 from unrolled.calculus.unroll import Unrolling, parse_target
 from unrolled.equations.expression import Expression as Node
 from unrolled.equations.expression import Time, symbol, symbols, walk
@@ -15,7 +14,6 @@ from unrolled.equations.system import System
 from unrolled.errors import TargetError
 from unrolled.explain.latex import latex
 from unrolled.explain.result import Result, aligned
-from unrolled.explain.values import bind
 
 LARGEST_FORMULA = 20_000  # symbols and signs; a page holds about 2,000
 
@@ -66,6 +64,9 @@ class Expression(Result):
         >>> print(h1, "=", h1.evaluate({"x_0": [2.0], "x_1": [3.0]}))
         x_1 + 0.5 x_0 = [4.]
         """
+        from unrolled.calculus.evaluate import evaluate  # numpy, which writing a formula does not need
+        from unrolled.explain.values import bind
+
         known, sizes = bind(self.system, values, self._leaves(), self.scalar)
         for left, right in self.definitions:
             (known[left],) = evaluate([right], known, sizes)
