@@ -55,7 +55,7 @@ class Roles:
 
     def constant(self, node: Node) -> float | None:
         """The number that ``node`` is, if it is one."""
-        value = _constant(node)
+        value = constant_value(node)
         if value is not None and not isfinite(value):
             raise self.error("This is no finite number.", node)
         return value
@@ -313,16 +313,16 @@ def ungroup(node: Node) -> Node:
     return node
 
 
-def _constant(node: Node) -> float | None:
+def constant_value(node: Node) -> float | None:
     """The value of a right-hand side that is a number: 0.5, -1, 1/2."""
     node = ungroup(node)
     if node.kind == "number":
         return float(node.value)
     if node.kind in ("negative", "positive"):
-        value = _constant(node.args[0])
+        value = constant_value(node.args[0])
         return value if value is None or node.kind == "positive" else -value
     if node.kind == "term" and node.value == ("/",):
-        one, other = (_constant(argument) for argument in node.args)
+        one, other = (constant_value(argument) for argument in node.args)
         return None if one is None or other is None else one / other if other else nan
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from unrolled.equations.claims import BAR, DOT
@@ -133,7 +134,7 @@ class Reader:
         constants = []
         for argument in arguments[entry.arity :] if entry and entry.constants else ():
             value = constant_value(argument)
-            if value is None:
+            if value is None or not isfinite(value):
                 raise self.text.error(f"The limits of {name} are numbers.", argument.start, argument.end)
             constants.append(value)
         wanted = entry.arity + entry.constants if entry else VECTOR_FUNCTIONS.get(name, (1, False))[0]
