@@ -21,7 +21,7 @@ from unrolled.equations.sizes import Size
 from unrolled.equations.syntax import Name
 from unrolled.equations.system import System
 from unrolled.errors import TargetError
-from unrolled.explain.expression import LARGEST_FORMULA, Expression, written_size
+from unrolled.explain.expression import LARGEST_FORMULA, Expression, counted, written_size
 from unrolled.explain.latex import latex
 from unrolled.explain.result import Result, aligned
 from unrolled.explain.values import bind
@@ -175,8 +175,14 @@ def derive(
     Raises:
         TargetError: there is no such target or quantity; the message lists what there is.
     """
+    _check_form(form)
     name = parse_target(system, target, symbolic=True)
     leaf = _wrt(system, wrt)
+    if leaf.data[1] is not None and name.time is not None and name.time.anchor:
+        raise TargetError(
+            f"{target} has no step number, {wrt} has one. Derive {symbol_text(name.name, Time('', 2))} with respect to "
+            f"{wrt}, or ask for the jacobian of {target} with respect to a state at t-1."
+        )
     unrolling = _unrolling(system, initial, leaf)
     system = unrolling.system
     mode = ForwardMode(system, leaf)
@@ -196,6 +202,11 @@ def derive(
         tuple((left, shown(right)) for left, right in backward),
         unrolling,
     )  # fmt: skip
+
+
+def _check_form(form: str) -> None:
+    if form not in ("matrix", "scalar"):
+        raise TargetError(f"There is no form {form!r}: write matrix or scalar.")
 
 
 def _in_numbers(node: Node) -> Node:
@@ -231,6 +242,7 @@ def jacobian(
     name, source = parse_target(system, target, symbolic=True), read_symbol(wrt, "write h_{t-1} or h_0", system.shapes)
     if source.name not in system.sequences or source.time is None:
         raise TargetError(f"{wrt} is no sequence at a step; the sequences are {', '.join(system.sequences)}.")
+    _check_form(form)
     leaf = symbol(source.name, source.time)
     if form == "scalar":
         refuse_concatenation(system)
@@ -257,7 +269,7 @@ def _closed(mode: ForwardMode, name: Name, unrolling: Unrolling) -> Node | None:
     size = written_size(found)
     if size > LARGEST_FORMULA:
         raise TargetError(
-            f"The closed form at step {name.time.offset} has {size:,} symbols, more than {LARGEST_FORMULA:,}. "
+            f"The closed form at step {name.time.offset} has {counted(size)} symbols, more than {LARGEST_FORMULA:,}. "
             f"Derive {symbol_text(name.name, NOW)}: its recursion has a few lines."
         )
     return found

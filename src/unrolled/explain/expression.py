@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import log10
 from typing import Any
 
 from unrolled.calculus.unroll import Unrolling, parse_target
@@ -91,8 +92,8 @@ def expand(system: System, target: str, initial: Mapping[str, float] | None = No
     size = written_size(node)
     if size > LARGEST_FORMULA:
         raise TargetError(
-            f"{target} written out has {size:,} symbols, more than {LARGEST_FORMULA:,}. Ask for the named form, in "
-            "which every step is a line: expand(…, named=True), or --named on the command line."
+            f"{target} written out has {counted(size)} symbols, more than {LARGEST_FORMULA:,}. Ask for the named form, "
+            "in which every step is a line: expand(…, named=True), or --named on the command line."
         )
     return Expression(node, system)
 
@@ -110,6 +111,11 @@ def _definitions(unrolling: Unrolling, target: str, last: int) -> tuple[tuple[No
             needed.add(left)
             stack += symbols([lines[left]])
     return tuple((left, right) for left, right in lines.items() if left in needed)
+
+
+def counted(number: int) -> str:
+    """A number for a message, which may have thousands of digits."""
+    return f"{number:,}" if number < 10**9 else f"about 10^{round(log10(number))}"
 
 
 def written_size(root: Node) -> int:

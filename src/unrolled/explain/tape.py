@@ -301,6 +301,10 @@ def tape(
     Raises:
         TargetError: there is no such target or leaf, or a vector target has no seed (then ``derive`` is what is meant).
     """
+    if mode not in ("reverse", "forward"):
+        raise TargetError(f"There is no mode {mode!r}: write reverse or forward.")
+    if wrt is not None and not wrt:
+        raise TargetError("wrt names no leaf: name one or more, or leave it out for all.")
     name = parse_target(system, target)
     assert name.time is not None  # a target has a step
     step = name.time.offset
