@@ -67,6 +67,7 @@ def elman() -> Data:
         ("loop 0 op", ["tanh"], "there is no operation"),
         ("loop 0 op", "outer", "there is no operation 'outer'"),  # of adjoints only
         ("loop 0 args", [7, 2], "affine does not take"),
+        ("loop 0 args", [7, 2, 5], "this product is the same at every step"),
         ("loop 1 args", [], "tanh does not take nothing"),
         ("loop 1 args", [9], "used before it is defined"),
         ("loop 1 args", [99], "used before it is defined"),
