@@ -34,7 +34,6 @@ def test_library_programs_hold_together(name: str) -> None:
     validate(data_of(cell(name, ids=("x",))))
 
 
-@settings(max_examples=300)
 @given(recurrences())
 def test_random_programs_hold_together(example: Example) -> None:
     validate(data_of(example))
@@ -76,6 +75,8 @@ def elman() -> Data:
         ("loop 1 args", 8, "args and data are lists"),
         ("loop 1 args", [True], "used before it is defined"),
         ("loop 1 args", [5], "the same at every step"),
+        ("loop 1", {"op": "pow", "out": 9, "args": [8], "data": [10**30]}, "do not fit"),  # a number is a float
+        ("loop 1", {"op": "pow", "out": 9, "args": [8], "data": [2.0]}, None),
         ("loop 1 out", 8, "defined twice"),
         ("loop 1 out", 99, "there is no value 99"),
         ("loop 1 data", [1], "do not fit"),
@@ -184,7 +185,7 @@ def damaged(draw: st.DrawFn) -> Data:
     return data
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(damaged())
 def test_a_damaged_program_is_refused_or_runs(data: Data) -> None:
     check_damaged(data)

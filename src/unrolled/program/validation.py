@@ -57,7 +57,9 @@ def _equal(data: list[Any], shapes: Sequence[Shape]) -> bool:
 def _numbers(count: int) -> Callable[[list[Any], Sequence[Shape]], bool]:
     """As many constants, and vectors of one size or of one component."""
     return lambda data, shapes: (
-        len(data) == count and all(map(_number, data)) and len({n for (n,) in shapes if n != 1}) <= 1
+        len(data) == count
+        and all(isinstance(number, float) for number in data)
+        and len({n for (n,) in shapes if n != 1}) <= 1
     )
 
 
@@ -219,7 +221,3 @@ def _shape(value: Any) -> bool:
 
 def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
