@@ -1,9 +1,15 @@
 """What holds for every test: one thread a process, repeatable examples, GPU tests only where a GPU is."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
+
+# A shell without job control starts what it puts in the background with Ctrl-C ignored, and its children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 # torch, which nothing has imported yet, reads these: pytest-xdist keeps every core busy already.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):

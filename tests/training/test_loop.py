@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -230,3 +231,12 @@ def test_a_minute_limit_anneals_over_the_minutes(config):
     assert all(a >= b for a, b in itertools.pairwise(rates))
     assert steps[-1].share == 1
     assert isinstance(events[-1], Finished)
+
+
+def test_a_run_that_lost_its_checkpoints_is_not_begun_again_over_its_model(config):
+    list(train(config, corpus=CORPUS))
+    best = (RunDirectory.open(config.run).path / "model.safetensors").read_bytes()
+    shutil.rmtree(RunDirectory.open(config.run).checkpoints)
+    with pytest.raises(CheckpointError, match="no checkpoint to go on from"):
+        list(resume(config.run, corpus=CORPUS))
+    assert (RunDirectory.open(config.run).path / "model.safetensors").read_bytes() == best

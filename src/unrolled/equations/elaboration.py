@@ -152,6 +152,7 @@ class _Elaboration:
         built, size = self._build(factors[-1], sizes)
         for factor in reversed(factors[:-1]):
             inner = ungroup(factor)
+            self._refuse_function_letter(inner)
             matrix = ungroup(inner.args[0]) if inner.kind == "transpose" else inner
             if matrix.kind == "name" and self._is_matrix(name := self.roles.name(matrix)):
                 if size is None:
@@ -173,6 +174,17 @@ class _Elaboration:
                     raise self._not_a_factor(factor, factors)
                 built = Expression("scale", (scalar, built))
         return built, size
+
+    def _refuse_function_letter(self, factor: Node) -> None:
+        """f(U x_t + …) on a blackboard is a function that was named earlier, not the matrix f."""
+        letter = factor.kind == "name" and self.roles.name(factor)
+        called = self.roles.text.text[factor.end : factor.end + 1] == "("
+        if called and letter and letter.name in ("f", "g", "φ", "ψ") and letter.name not in self.roles.declared:
+            raise self.roles.error(
+                f"{letter.name}(…) reads as a function, and there is none of that name: write tanh(…), σ(…), … "
+                f"If {letter.name} is a matrix or a scalar, put a blank before the bracket: {letter.name} (…).",
+                factor,
+            )
 
     def _is_matrix(self, name: Name) -> bool:
         return name.time is None and self.kinds.parameters[name.name] == "matrix"

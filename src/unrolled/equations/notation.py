@@ -139,7 +139,10 @@ def _piece(match: re.Match[str], commands: Mapping[str, str]) -> str:
         if greek:
             return greek
         # other commands are unwrapped or refused below
-        return f" {name}" if name in FUNCTIONS else body
+        if name == "sqrt" and match.string[match.end() :].lstrip().startswith("["):
+            message = r"Only the square root is known: write \sqrt{a}; for another one a power, a^0.25."
+            raise EquationError(message, match.string, *match.span())
+        return f" {name}" if name in FUNCTIONS else f"\\{name}"
     if kind == "newline":
         return "\n"
     if kind == "space":
@@ -159,7 +162,7 @@ def _piece(match: re.Match[str], commands: Mapping[str, str]) -> str:
 
 
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\*?\{[A-Za-z]*\*?\}")
-_WRAPPED = re.compile(r"\\(?P<wrapper>[A-Za-z]+)\s*\{(?P<body>[^{}\\]*)\}")
+_WRAPPED = re.compile(r"\\(?P<wrapper>[A-Za-z]+)\s*\{(?P<body>(?:[^{}\\]|\{[^{}\\]*\})*)\}")
 
 
 def _unwrap(buffer: _Buffer) -> None:

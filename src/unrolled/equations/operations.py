@@ -1,6 +1,6 @@
 """The elementwise operations, one entry each: value, derivative, spelling.
 
-``value(xp, a, …)`` computes with the array functions of ``xp`` (``calculus.arrays`` for numpy, ``engine.reference`` for
+``value(xp, a, …)`` computes with the array functions of ``xp`` (``calculus.arrays`` for numpy, ``engine.arrays`` for
 torch); ``derivative(node, a, …)`` gives one expression per argument, in terms of the result wherever that is shorter
 (tanh′ = 1 − tanh²), because results are what the reverse pass saves. Where a function has a kink the derivative is
 the one that torch takes: 0 for relu and abs at 0, one half each for a tie of max and min, 1 at the edges of clip.

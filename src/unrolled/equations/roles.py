@@ -192,7 +192,20 @@ class Roles:
         others = {*self.states, *self.outputs}
         return tuple(name for name in self.right if name not in others)
 
+    def _check_first_values(self) -> None:
+        """``h_0 = 1`` sets a constant named h_0 where h is no sequence; where it is, h_{-1} is meant."""
+        for statement in self.statements:
+            if isinstance(statement, Equation) and (time := statement.left.value.time) is not None:
+                name = statement.left.value.name
+                if not time.anchor and time.offset >= 0 and name in self.sequences:
+                    raise self.error(
+                        f"{name} is a sequence, and the value from which it starts is {name}_{{-1}}: write "
+                        f"{name}_{{-1}} = … (step 0 is the first that is computed).",
+                        statement.left,
+                    )
+
     def _check_names(self) -> None:
+        self._check_first_values()
         for (left, _), node in self.left.items():
             self.check_reserved(left, node)
         for node, meant in self.occurrences:
@@ -227,6 +240,8 @@ class Roles:
         if name in FUNCTIONS or word in FUNCTIONS:
             word = word if word in FUNCTIONS else name
             raise self.text.error(f"{word} is a function and needs brackets: {word}(…).", start, end)
+        if name.startswith("σ"):  # σ_g, σ′: lectures number their functions, but σ is one function here
+            raise self.error(f"σ is a function, without subscript or prime: write σ(…) for {name}(…).", node)
         if name in ("t", "T"):
             hint = f" If {word} is one name, declare it: '{word} : name'." if len(word) > 1 and word.isalpha() else ""
             raise self.error(f"{name} is reserved for time. Use another letter.{hint}", node)

@@ -106,9 +106,10 @@ class System:
         except ContradictionError:
             raise self._explain(given) from None
         shapes = {name: tuple(unifier.resolve(size) for size in shape) for name, shape in self.shapes.items()}
-        missing = sorted({n for shape in shapes.values() for s in shape for n, _ in s.terms}, key=self._order().get)  # type: ignore[arg-type]  # every unknown has an order
+        unknown = {name for shape in shapes.values() for size in shape for name, _ in size.terms}
+        missing = [name for name in self.free_sizes if name in unknown] + sorted(unknown - {*self.free_sizes})
         if missing:
-            needed = ", ".join(f"{name}=…" for name in missing)
+            needed = ", ".join(f"{n}=…" if n.isidentifier() else f'sizes={{"{n}": …}}' for n in missing)
             raise SizeError(f"The size of {', '.join(missing)} does not follow from what was given: write {needed}.")
         return {name: tuple(size.constant for size in shape) for name, shape in shapes.items()}
 

@@ -42,7 +42,8 @@ class Batch:
     def give_back(self, values: Tensor) -> Any:
         """Packed results (N, n) in the caller's form; padding is zero."""
         if self.packed is not None:
-            return self.packed._replace(data=values)
+            order = self.packed.sorted_indices, self.packed.unsorted_indices
+            return PackedSequence(values, self.packed.batch_sizes, *order)
         n = values.shape[1:]
         if self.rows is not None:
             dense = values.new_zeros(self.steps * self.batch, *n).index_copy(0, self.rows, values)

@@ -64,6 +64,11 @@ def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: C
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{run.path / 'config.json'} lacks what a run needs ({error})") from error
     checkpoint = run.latest() if run.steps() else None  # None: killed before the first, so that it begins again
+    if checkpoint is None and (run.path / "model.safetensors").exists():
+        raise CheckpointError(
+            f"{run.path} holds a trained model but no checkpoint to go on from: its folder checkpoints is empty or "
+            "gone. Restore it, or start a new run."
+        )
     config = _changed(saved, changes or {}, str(path))
     corpus = corpus or read_configured(config)
     if corpus.sha256 != fingerprint:
