@@ -133,3 +133,11 @@ def test_export(name):
     x = example(name)
     exported = torch.export.export(mine, (x,)).module()
     same(floats(exported(x)), floats(theirs(x)))
+
+
+def test_a_packed_sequence_survives_compilation():
+    packed = nn.utils.rnn.pack_sequence([torch.randn(4, 3), torch.randn(2, 3)])
+    layer = ours.LSTM(3, 5)
+    output, _ = torch.compile(layer, backend="aot_eager")(packed)
+    assert torch.allclose(output.data, layer(packed)[0].data)
+    assert torch.equal(output.batch_sizes, packed.batch_sizes)
