@@ -166,6 +166,8 @@ class Recurrence:
     ) -> Expression:
         """∂h_t/∂h_{t-1} in terms of the sequences at these steps, or between numbered steps.
 
+        Of several states at t-1 the others are held fixed; between numbered steps everything follows.
+
         Raises:
             TargetError: there is no such target or state.
 

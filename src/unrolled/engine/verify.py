@@ -120,4 +120,4 @@ def _jacobian(value: Tensor, leaf: Tensor) -> Any:
     for component in value.reshape(-1):
         (row,) = torch.autograd.grad(component, leaf, retain_graph=True, allow_unused=True, materialize_grads=True)
         rows.append((row.T if row.ndim == 2 else row).reshape(-1))
-    return np.stack([row.numpy() for row in rows])
+    return np.stack([row.numpy(force=True) for row in rows])  # torch has zeros that no array can view

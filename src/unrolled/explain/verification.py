@@ -6,6 +6,7 @@ Source: Squire & Trapp 1998, "Using complex variables to estimate derivatives of
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, Protocol
 
 import numpy as np
@@ -54,8 +55,10 @@ def largest_error(derivation: Formulas) -> float:
 
 
 def relative_error(found: Any, expected: Any) -> float:
-    """The largest difference between two arrays, relative to the largest entry of the second."""
+    """The largest difference between two arrays, relative to the largest of the second; infinity for other sizes."""
     found = np.broadcast_to(np.asarray(found, float), np.shape(expected)) if np.ndim(found) == 0 else np.asarray(found)
+    if found.size != np.size(expected):
+        return inf
     scale = float(np.max(np.abs(expected), initial=0.0)) or 1.0
     return float(np.max(np.abs(found.reshape(np.shape(expected)) - expected), initial=0.0)) / scale
 

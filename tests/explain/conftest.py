@@ -1,0 +1,10 @@
+"""What the tests of explanations share."""
+
+import pytest
+
+from unrolled.recurrence import Recurrence
+
+
+@pytest.fixture
+def elman() -> Recurrence:
+    return Recurrence("elman")
