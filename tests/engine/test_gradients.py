@@ -73,6 +73,8 @@ def test_many_random_recurrences(example: Example, lengths: tuple[int, ...]) -> 
         ("h_t = tanh(h_{t-1} / exp(x_t) + a_t / exp(x_t))", {"x": 2}),
         ("h_t = tanh(h_{t-1} / x_t + W (1 / x_t))", {"x": 2}),
         ("h_t = tanh(h_{t-1} / x_t); y_t = h_t + z_t / x_t", {"x": 2}),
+        # a slice of what the loop stored as a slice
+        ("c_t = 0.5 c_{t-1} + tanh([tanh(h_{t-1}) ; [x_t ; x_t]]); h_t = x_t", {"x": 1}),
         # what looks like the derivative of tanh and of σ
         ("h_t = x_t ⊙ (1 - h_{t-1}^2); y_t = x_t ⊙ (h_t ⊙ (1 - h_t))", {"x": 2}),
         # two states with one value; a state that is an input; an output that is a state before the step

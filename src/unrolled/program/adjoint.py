@@ -93,7 +93,7 @@ class _Reversal:
             carry_out.append(_total(parts) if parts else None)
         stored = [part for value, gradient in found.items() for part in self._stored_parts(value, gradient)]
         written = self._write(each for each in (*carry_out, *stored) if each is not None)
-        self._distribute(found)
+        self._distribute({value: self._as_stored(gradient) for value, gradient in found.items()})
         number = self.writer.numbers.__getitem__
         kept = tuple(dict.fromkeys(number(each) for each in stored if number(each) not in self.static_values))
         left = tuple(None if each is None else number(each) for each in carry_out)
@@ -146,6 +146,15 @@ class _Reversal:
         self.phase_of.setdefault(value, phase)
         self.nodes.setdefault(value, leaf)
         self.writer.numbers[leaf], self.sizes[leaf] = value, self.program.shapes[value]
+        return leaf
+
+    def _as_stored(self, gradient: Expression) -> Expression:
+        """What the loop stores as the leaf that it is after the loop: no rewriting may look into it."""
+        value = self.writer.numbers.get(gradient)
+        if value is None:  # a sum of outer products, of which the factors are stored
+            return gradient
+        leaf = symbol(f"v{value}")
+        self.writer.numbers[leaf], self.sizes[leaf] = value, self.writer.shapes[value]
         return leaf
 
     def _at(self, phase: str, value: int) -> Expression:
