@@ -7,7 +7,7 @@ usage:
   python3 run.py setup [EXTRA ...]  only install, with these extras of pyproject.toml, for example: dev plot
 
 Each installs what it needs into .venv the first time; after that it installs again only when
-pyproject.toml or constraints.txt has changed. Where no NVIDIA GPU answers, it takes PyTorch's CPU build,
+pyproject.toml, constraints.txt or the C++ core has changed. Where no NVIDIA GPU answers, it takes PyTorch's CPU build,
 which is far smaller.
 """
 
@@ -33,6 +33,7 @@ INSTALLED = VENV / "unrolled-installed.json"  # what was installed, written when
 INSTALLING = VENV / "unrolled-installing"  # there while an installation runs, and after one that was cut off
 PROJECT = ROOT / "pyproject.toml"
 CONSTRAINTS = ROOT / "constraints.txt"
+CORE = (ROOT / "CMakeLists.txt", *sorted((ROOT / "csrc").glob("*")))  # what the C++ core is built from
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 INTERRUPTED = 130
 
@@ -98,7 +99,7 @@ def answers(*command: object) -> bool:
 def inputs() -> str:
     """A hash of all that decides what an installation holds, and of the place that it points to."""
     digest = hashlib.sha256(str(ROOT).encode())
-    for path in (PROJECT, CONSTRAINTS):
+    for path in (PROJECT, CONSTRAINTS, *(path for path in CORE if path.is_file())):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

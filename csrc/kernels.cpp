@@ -1,0 +1,461 @@
+// The kernels of one instruction set. This file is compiled once for each, with UNROLLED_NAME (a namespace),
+// UNROLLED_BYTES (of a vector register) and UNROLLED_VECTORS (of such vectors in a panel of a packed matrix).
+//
+// Everything is written with GCC's vector extensions; nothing here names an instruction. Nothing is shared with other
+// translation units either (no inline function of the standard library): the linker might otherwise keep the copy
+// that was compiled for an instruction set which this machine lacks.
+#include "kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+namespace unrolled {
+namespace UNROLLED_NAME {
+namespace {
+
+using Size = std::ptrdiff_t;
+
+template <class T>
+struct Lanes;
+
+template <>
+struct Lanes<float> {
+    typedef float V __attribute__((vector_size(UNROLLED_BYTES)));
+    typedef int32_t I __attribute__((vector_size(UNROLLED_BYTES)));
+    static constexpr int32_t sign = INT32_MIN;
+    static constexpr int mantissa = 23, bias = 127;
+    static constexpr float round = 12582912.0f;  // 1.5 · 2^23: adding it leaves the nearest whole number in the low bits
+    static constexpr float log2e = 1.44269504f;
+    static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;  // high has 9 bits: n · high is exact
+    static constexpr float lowest = -104.5f, highest = 89.5f;                   // beyond: exp is 0, exp overflows
+    static constexpr float saturated = 10.0f;                                   // beyond: tanh is 1
+};
+
+template <>
+struct Lanes<double> {
+    typedef double V __attribute__((vector_size(UNROLLED_BYTES)));
+    typedef int64_t I __attribute__((vector_size(UNROLLED_BYTES)));
+    static constexpr int64_t sign = INT64_MIN;
+    static constexpr int mantissa = 52, bias = 1023;
+    static constexpr double round = 6755399441055744.0;  // 1.5 · 2^52
+    static constexpr double log2e = 1.4426950408889634;
+    static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
+    static constexpr double lowest = -746.5, highest = 710.5;
+    static constexpr double saturated = 20.0;
+};
+
+template <class T>
+using V = typename Lanes<T>::V;
+template <class T>
+using I = typename Lanes<T>::I;
+template <class T>
+constexpr Size width = UNROLLED_BYTES / sizeof(T);
+
+template <class T>
+inline V<T> load(const T* from) {
+    V<T> v;
+    memcpy(&v, from, sizeof v);
+    return v;
+}
+
+template <class T>
+inline void store(T* to, V<T> v) {
+    memcpy(to, &v, sizeof v);
+}
+
+template <class T>
+inline V<T> all(T value) {
+    return V<T>{} + value;
+}
+
+// Elementwise functions ---------------------------------------------------------------------------------------------
+
+// 1 + x/2 + … of (exp(r) - 1 - r) / r², by Taylor's series: |r| <= ln 2 / 2 needs few terms.
+inline V<float> exp_rest(V<float> r) {
+    V<float> q = all(1.0f / 5040);
+    q = q * r + 1.0f / 720;
+    q = q * r + 1.0f / 120;
+    q = q * r + 1.0f / 24;
+    q = q * r + 1.0f / 6;
+    return q * r + 0.5f;
+}
+
+inline V<double> exp_rest(V<double> r) {
+    V<double> q = all(1.0 / 6227020800);
+    q = q * r + 1.0 / 479001600;
+    q = q * r + 1.0 / 39916800;
+    q = q * r + 1.0 / 3628800;
+    q = q * r + 1.0 / 362880;
+    q = q * r + 1.0 / 40320;
+    q = q * r + 1.0 / 5040;
+    q = q * r + 1.0 / 720;
+    q = q * r + 1.0 / 120;
+    q = q * r + 1.0 / 24;
+    q = q * r + 1.0 / 6;
+    return q * r + 0.5;
+}
+
+// A value and what its rounding lost.
+template <class T>
+struct Pair {
+    V<T> high, low;
+};
+
+// one + other, where |one| >= |other| or one is 0.
+template <class T>
+inline Pair<T> exact_sum(V<T> one, V<T> other) {
+    V<T> sum = one + other;
+    return {sum, other - (sum - one)};
+}
+
+// one + other, whichever is larger.
+template <class T>
+inline Pair<T> exact_sum_of_any(V<T> one, V<T> other) {
+    V<T> sum = one + other, of_other = sum - one;
+    return {sum, (one - (sum - of_other)) + (other - of_other)};
+}
+
+// exp(r) - 1 for x = n ln 2 + r. A NaN passes through r.
+template <class T>
+inline Pair<T> reduced_exp(V<T> x, I<T>& n) {
+    using L = Lanes<T>;
+    V<T> shifted = x * L::log2e + L::round;
+    n = (I<T>)shifted - (I<T>)all(L::round);
+    V<T> whole = shifted - L::round;
+    V<T> first = x - whole * L::ln2_high;
+    V<T> r = first - whole * L::ln2_low;
+    V<T> lost = (first - r) - whole * L::ln2_low;
+    return exact_sum<T>(r, r * r * exp_rest(r) + lost);
+}
+
+template <class T>
+inline V<T> power_of_two(I<T> n) {
+    return (V<T>)((n + Lanes<T>::bias) << Lanes<T>::mantissa);
+}
+
+template <class T>
+inline Pair<T> exp_pair(V<T> x) {
+    using L = Lanes<T>;
+    x = x < L::lowest ? all(L::lowest) : x;  // false for NaN, which stays
+    x = x > L::highest ? all(L::highest) : x;
+    I<T> n;
+    Pair<T> rest = reduced_exp<T>(x, n);
+    Pair<T> e = exact_sum<T>(all(T(1)), rest.high);
+    I<T> half = n >> 1;  // 2^n itself may be out of range where the result is not
+    V<T> scale = power_of_two<T>(half), again = power_of_two<T>(n - half);
+    return {e.high * scale * again, (e.low + rest.low) * scale * again};
+}
+
+template <class T>
+inline V<T> exp_of(V<T> x) {
+    return exp_pair<T>(x).high;
+}
+
+template <class T>
+inline V<T> magnitude(V<T> x) {
+    return (V<T>)((I<T>)x & ~(I<T>{} + Lanes<T>::sign));
+}
+
+// tanh |x| = e / (e + 2) with e = exp(2|x|) - 1, which loses nothing near 0; 1 / (e + 2) = (1 - tanh |x|) / 2.
+template <class T>
+inline V<T> tanh_of(V<T> x) {
+    using L = Lanes<T>;
+    V<T> a = magnitude<T>(x);
+    a = a > L::saturated ? all(L::saturated) : a;
+    I<T> n;
+    Pair<T> rest = reduced_exp<T>(a + a, n);
+    V<T> scale = power_of_two<T>(n);
+    Pair<T> e = exact_sum<T>(scale - 1, rest.high * scale);
+    e.low += rest.low * scale;
+    Pair<T> below = exact_sum_of_any<T>(e.high, all(T(2)));
+    V<T> q = e.high / below.high;
+    q += (e.low - q * (below.low + e.low)) * (T(0.5) - T(0.5) * q);
+    return (V<T>)((I<T>)q | ((I<T>)x & (I<T>{} + L::sign)));
+}
+
+// exp(-|x|) never overflows, and its quotients keep a small result as exact as a large one.
+template <class T>
+inline V<T> sigmoid_of(V<T> x) {
+    Pair<T> e = exp_pair<T>(-magnitude<T>(x));
+    Pair<T> below = exact_sum<T>(all(T(1)), e.high);
+    V<T> q = (x < 0 ? e.high : all(T(1))) / below.high;
+    V<T> inverse = x < 0 ? 1 - q : q;
+    return q + ((x < 0 ? e.low : V<T>{}) - q * (below.low + e.low)) * inverse;
+}
+
+// log(1 + e) = 2 artanh(s) with s = e / (2 + e), for e in [0, 1].
+inline V<float> artanh_rest(V<float> q) {
+    V<float> p = all(1.0f / 17);
+    p = p * q + 1.0f / 15;
+    p = p * q + 1.0f / 13;
+    p = p * q + 1.0f / 11;
+    p = p * q + 1.0f / 9;
+    p = p * q + 1.0f / 7;
+    p = p * q + 1.0f / 5;
+    return p * q + 1.0f / 3;
+}
+
+inline V<double> artanh_rest(V<double> q) {
+    V<double> p = all(1.0 / 35);
+    for (int k = 33; k >= 3; k -= 2) p = p * q + 1.0 / k;
+    return p;
+}
+
+template <class T>
+inline V<T> softplus_of(V<T> x) {
+    Pair<T> e = exp_pair<T>(-magnitude<T>(x));
+    Pair<T> below = exact_sum<T>(all(T(2)), e.high);
+    V<T> s = e.high / below.high, twice = s + s, q = s * s;
+    V<T> lost = (e.low - s * (below.low + e.low)) * (1 - s) * (1 + q);  // times 1 / (1 - q), the derivative of artanh
+    return (x > 0 ? x : x != x ? x : V<T>{}) + (twice + (twice * (q * artanh_rest(q)) + lost));
+}
+
+template <class T, class F>
+inline V<T> each(V<T> x, F f) {
+    for (Size i = 0; i < width<T>; i++) x[i] = f(x[i]);
+    return x;
+}
+
+inline float log_of(float x) { return ::logf(x); }
+inline double log_of(double x) { return ::log(x); }
+inline float sin_of(float x) { return ::sinf(x); }
+inline double sin_of(double x) { return ::sin(x); }
+inline float cos_of(float x) { return ::cosf(x); }
+inline double cos_of(double x) { return ::cos(x); }
+inline float root_of(float x) { return __builtin_sqrtf(x); }
+inline double root_of(double x) { return __builtin_sqrt(x); }
+inline float power_of(float x, float p) { return ::powf(x, p); }
+inline double power_of(double x, double p) { return ::pow(x, p); }
+
+template <class T>
+inline V<T> one_where(I<T> holds) {
+    return (V<T>)(holds & (I<T>)all(T(1)));
+}
+
+template <class T>
+inline V<T> sign_of(V<T> x) {
+    return one_where<T>(x > 0) - one_where<T>(x < 0) + (x != x ? x : V<T>{});
+}
+
+#define UNARY(name, expression)                                                    \
+    struct name {                                                                  \
+        template <class T>                                                         \
+        static V<T> of(V<T> a, [[maybe_unused]] T low, [[maybe_unused]] T high) {  \
+            return expression;                                                     \
+        }                                                                          \
+    };
+
+UNARY(Copy, a)
+UNARY(Neg, -a)
+UNARY(Pow, (low == 2 ? a * a : each<T>(a, [low](T x) { return power_of(x, low); })))
+UNARY(Tanh, tanh_of<T>(a))
+UNARY(Sigmoid, sigmoid_of<T>(a))
+UNARY(Relu, (a <= 0 ? V<T>{} : a))
+UNARY(Exp, exp_of<T>(a))
+UNARY(Log, (each<T>(a, [](T x) { return log_of(x); })))
+UNARY(Abs, magnitude<T>(a))
+UNARY(Sqrt, (each<T>(a, [](T x) { return root_of(x); })))
+UNARY(Softplus, softplus_of<T>(a))
+UNARY(Sin, (each<T>(a, [](T x) { return sin_of(x); })))
+UNARY(Cos, (each<T>(a, [](T x) { return cos_of(x); })))
+UNARY(Clip, (a < low ? all(low) : a > high ? all(high) : a))
+UNARY(Sign, sign_of<T>(a))
+UNARY(Positive, T(1) - one_where<T>(a <= 0))
+UNARY(Heaviside, T(0.5) * (sign_of<T>(a) + 1))
+UNARY(Within, one_where<T>((a >= low) & (a <= high)))
+
+#define BINARY(name, expression)              \
+    struct name {                             \
+        template <class T>                    \
+        static V<T> of(V<T> a, V<T> b) {      \
+            return expression;                \
+        }                                     \
+    };
+
+BINARY(Add, a + b)
+BINARY(Sub, a - b)
+BINARY(Mul, a * b)
+BINARY(Div, a / b)
+BINARY(Max, (a != a ? a : a > b ? a : b))  // a NaN in either place stays
+BINARY(Min, (a != a ? a : a < b ? a : b))
+BINARY(DTanh, a * (1 - b * b))
+BINARY(DSigmoid, a * (b * (1 - b)))
+
+// Rows of vectors; a rest is computed in a whole vector too, so that a component's value does not depend on its place.
+
+template <class T, bool Scalar>
+inline V<T> get(const T* row, Size j) {
+    return Scalar ? all(row[0]) : load(row + j);
+}
+
+template <class T, bool Scalar>
+inline V<T> get_rest(const T* row, Size j, Size count) {
+    if (Scalar) return all(row[0]);
+    V<T> v{};
+    memcpy(&v, row + j, size_t(count) * sizeof(T));
+    return v;
+}
+
+template <class T, class F, bool Scalar>
+void unary_rows(T* out, Size stride, Operand<T> a, Size rows, Size columns, T low, T high) {
+    for (Size r = 0; r < rows; r++) {
+        T* to = out + r * stride;
+        const T* from = a.data + r * a.stride;
+        Size j = 0;
+        for (; j + width<T> <= columns; j += width<T>) store(to + j, F::template of<T>(get<T, Scalar>(from, j), low, high));
+        if (j < columns) {
+            V<T> v = F::template of<T>(get_rest<T, Scalar>(from, j, columns - j), low, high);
+            memcpy(to + j, &v, size_t(columns - j) * sizeof(T));
+        }
+    }
+}
+
+template <class T, class F>
+void unary(T* out, Size stride, Operand<T> a, Size rows, Size columns, T low, T high) {
+    (a.scalar ? unary_rows<T, F, true> : unary_rows<T, F, false>)(out, stride, a, rows, columns, low, high);
+}
+
+template <class T, class F, bool ScalarA, bool ScalarB>
+void binary_rows(T* out, Size stride, Operand<T> a, Operand<T> b, Size rows, Size columns) {
+    for (Size r = 0; r < rows; r++) {
+        T* to = out + r * stride;
+        const T *x = a.data + r * a.stride, *y = b.data + r * b.stride;
+        Size j = 0;
+        for (; j + width<T> <= columns; j += width<T>)
+            store(to + j, F::template of<T>(get<T, ScalarA>(x, j), get<T, ScalarB>(y, j)));
+        if (j < columns) {
+            Size rest = columns - j;
+            V<T> v = F::template of<T>(get_rest<T, ScalarA>(x, j, rest), get_rest<T, ScalarB>(y, j, rest));
+            memcpy(to + j, &v, size_t(rest) * sizeof(T));
+        }
+    }
+}
+
+template <class T, class F>
+void binary(T* out, Size stride, Operand<T> a, Operand<T> b, Size rows, Size columns) {
+    auto run = a.scalar ? (b.scalar ? binary_rows<T, F, true, true> : binary_rows<T, F, true, false>)
+                        : (b.scalar ? binary_rows<T, F, false, true> : binary_rows<T, F, false, false>);
+    run(out, stride, a, b, rows, columns);
+}
+
+// Products ----------------------------------------------------------------------------------------------------------
+
+template <class T>
+constexpr Size panel = UNROLLED_VECTORS * width<T>;
+constexpr Size tallest = 6;    // rows of a tile: 6 · UNROLLED_VECTORS accumulators fit the registers
+constexpr Size deepest = 128;  // rows of a panel that stay in the first cache while all tiles pass
+constexpr Size together = 96;  // rows of c that stay in the second cache while all panels pass
+
+template <class T>
+void pack(T* packed, const T* data, Size row, Size column, Size k, Size n) {
+    for (Size low = 0; low < n; low += panel<T>, packed += k * panel<T>) {
+        Size count = n - low < panel<T> ? n - low : panel<T>;
+        for (Size i = 0; i < k; i++) {
+            T* to = packed + i * panel<T>;
+            const T* from = data + i * row + low * column;
+            if (column == 1)
+                memcpy(to, from, size_t(count) * sizeof(T));
+            else
+                for (Size j = 0; j < count; j++) to[j] = from[j * column];
+            memset(to + count, 0, size_t(panel<T> - count) * sizeof(T));
+        }
+    }
+}
+
+// M rows times `Panels` panels, all of them in registers.
+template <class T, int M, int Panels>
+inline void tile(T* c, Size ldc, const T* a, Size row, Size column, const T* packed, Size distance, Size k) {
+    constexpr int vectors = UNROLLED_VECTORS * Panels;
+    V<T> sum[M][vectors];
+    for (int m = 0; m < M; m++)
+        for (int v = 0; v < vectors; v++) sum[m][v] = load(c + m * ldc + v * width<T>);
+    for (Size i = 0; i < k; i++) {
+        V<T> b[vectors];
+        for (int v = 0; v < vectors; v++)
+            b[v] = load(packed + (v / UNROLLED_VECTORS) * distance + i * panel<T> + (v % UNROLLED_VECTORS) * width<T>);
+        for (int m = 0; m < M; m++) {
+            T x = a[m * row + i * column];
+            for (int v = 0; v < vectors; v++) sum[m][v] += x * b[v];
+        }
+    }
+    for (int m = 0; m < M; m++)
+        for (int v = 0; v < vectors; v++) store(c + m * ldc + v * width<T>, sum[m][v]);
+}
+
+// The same where c ends inside the panel: in a copy, of which only the columns that exist are written back.
+template <class T, int M>
+inline void edge_tile(T* c, Size ldc, const T* a, Size row, Size column, const T* packed, Size k, Size columns) {
+    T copy[M * panel<T>] = {};
+    for (int m = 0; m < M; m++) memcpy(copy + m * panel<T>, c + m * ldc, size_t(columns) * sizeof(T));
+    tile<T, M, 1>(copy, panel<T>, a, row, column, packed, 0, k);
+    for (int m = 0; m < M; m++) memcpy(c + m * ldc, copy + m * panel<T>, size_t(columns) * sizeof(T));
+}
+
+// All panels of a block of `k` <= deepest rows of the packed matrix, for m rows that are split evenly into tiles.
+template <class T, int M>
+void tiles(T* c, Size ldc, const T* a, Size row, Size column, const T* packed, Size distance, Size k, Size columns,
+           Size panels) {
+    if (columns < panels * panel<T>)
+        edge_tile<T, M>(c, ldc, a, row, column, packed, k, columns);
+    else if (panels == 4)
+        tile<T, M, (M == 1 ? 4 : 1)>(c, ldc, a, row, column, packed, distance, k);
+    else if (panels == 2)
+        tile<T, M, (M <= 2 ? 2 : 1)>(c, ldc, a, row, column, packed, distance, k);
+    else
+        tile<T, M, 1>(c, ldc, a, row, column, packed, distance, k);
+}
+
+template <class T>
+void multiply_block(T* c, Size ldc, const T* a, Size row, Size column, const T* packed, Size m, Size k, Size n) {
+    using Tiles = void (*)(T*, Size, const T*, Size, Size, const T*, Size, Size, Size, Size);
+    static constexpr Tiles by_height[] = {nullptr,     tiles<T, 1>, tiles<T, 2>, tiles<T, 3>,
+                                          tiles<T, 4>, tiles<T, 5>, tiles<T, 6>};
+    const Size distance = k * panel<T>;
+    const Size most = m == 1 ? 4 : m == 2 ? 2 : 1;  // few rows need more panels to keep the multipliers busy
+    const Size count = (m + tallest - 1) / tallest;
+    for (Size from = 0; from < k; from += deepest) {
+        Size depth = k - from < deepest ? k - from : deepest;
+        for (Size low = 0; low < n;) {
+            Size panels = most;
+            while (panels > 1 && low + panels * panel<T> > n) panels /= 2;
+            Size columns = n - low < panels * panel<T> ? n - low : panels * panel<T>;
+            const T* block = packed + (low / panel<T>) * distance + from * panel<T>;
+            for (Size t = 0; t < count; t++) {
+                Size first = t * m / count, height = (t + 1) * m / count - first;
+                by_height[height](c + first * ldc + low, ldc, a + first * row + from * column, row, column, block,
+                                  distance, depth, columns, panels);
+            }
+            low += columns;
+        }
+    }
+}
+
+template <class T>
+void multiply(T* c, Size ldc, const T* a, Size row, Size column, const T* packed, Size m, Size k, Size n) {
+    const Size blocks = (m + together - 1) / together;
+    for (Size b = 0; b < blocks; b++) {
+        Size first = b * m / blocks, height = (b + 1) * m / blocks - first;
+        multiply_block(c + first * ldc, ldc, a + first * row, row, column, packed, height, k, n);
+    }
+}
+
+template <class T>
+constexpr Kernels<T> kernels() {
+    return {
+        unary<T, Copy>,     unary<T, Neg>,  unary<T, Pow>,      unary<T, Tanh>,      unary<T, Sigmoid>, unary<T, Relu>,
+        unary<T, Exp>,      unary<T, Log>,  unary<T, Abs>,      unary<T, Sqrt>,      unary<T, Softplus>, unary<T, Sin>,
+        unary<T, Cos>,      unary<T, Clip>, unary<T, Sign>,     unary<T, Positive>,  unary<T, Heaviside>,
+        unary<T, Within>,   binary<T, Add>, binary<T, Sub>,     binary<T, Mul>,      binary<T, Div>,    binary<T, Max>,
+        binary<T, Min>,     binary<T, DTanh>, binary<T, DSigmoid>, panel<T>,         pack<T>,           multiply<T>,
+    };
+}
+
+}  // namespace
+
+#define TEXT_OF(name) #name
+#define TEXT(name) TEXT_OF(name)
+extern const Isa table;
+const Isa table = {TEXT(UNROLLED_NAME), kernels<float>(), kernels<double>()};
+
+}  // namespace UNROLLED_NAME
+}  // namespace unrolled

@@ -1,0 +1,53 @@
+// What one instruction set offers: a table of kernels for each dtype. The tables are filled by kernels.cpp, which is
+// compiled once per instruction set; isa.cpp picks one table at run time.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace unrolled {
+
+// A matrix as a kernel reads it. Element (r, j) is data[r * stride + (scalar ? 0 : j)]: a stride of 0 repeats one row
+// for all rows, `scalar` repeats the one component of each row for all columns.
+template <class T>
+struct Operand {
+    const T* data;
+    std::ptrdiff_t stride;
+    bool scalar;
+};
+
+template <class T>
+struct Kernels {
+    using Unary = void (*)(T* out, std::ptrdiff_t stride, Operand<T> a, std::ptrdiff_t rows, std::ptrdiff_t columns,
+                           T low, T high);
+    using Binary = void (*)(T* out, std::ptrdiff_t stride, Operand<T> a, Operand<T> b, std::ptrdiff_t rows,
+                            std::ptrdiff_t columns);
+
+    Unary copy, neg, pow, tanh, sigmoid, relu, exp, log, abs, sqrt, softplus, sin, cos, clip, sign, positive, heaviside,
+        within;
+    Binary add, sub, mul, div, max, min, dtanh, dsigmoid;
+
+    // Columns of a packed panel. A packed matrix (k, n) is ceil(n / panel) panels of k rows of `panel` columns each,
+    // the last one filled up with zeros.
+    std::ptrdiff_t panel;
+    // packed <- source, where element (i, j) of the source is data[i * row + j * column].
+    void (*pack)(T* packed, const T* data, std::ptrdiff_t row, std::ptrdiff_t column, std::ptrdiff_t k,
+                 std::ptrdiff_t n);
+    // c += a · packed: c (m, n) with row stride ldc; element (r, i) of a (m, k) is a[r * row + i * column]. Each element
+    // of c is one chain of multiply-adds in the order of i, whatever m is, so that a row's result depends on no other.
+    void (*multiply)(T* c, std::ptrdiff_t ldc, const T* a, std::ptrdiff_t row, std::ptrdiff_t column, const T* packed,
+                     std::ptrdiff_t m, std::ptrdiff_t k, std::ptrdiff_t n);
+};
+
+struct Isa {
+    const char* name;
+    Kernels<float> f32;
+    Kernels<double> f64;
+};
+
+// The kernels for the instruction set of this name; nullptr if there is none, or if this machine lacks it.
+const Isa* isa(const char* name);
+
+// The names of those that run on this machine, the best last, separated by spaces.
+const char* isas();
+
+}  // namespace unrolled

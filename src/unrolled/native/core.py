@@ -1,0 +1,110 @@
+"""The core as a Python object: found, loaded and checked once."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from ctypes import c_char_p, c_double, c_int32, c_int64, c_void_p
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import unrolled.native
+from unrolled.errors import BackendError
+
+INTERFACE = 1  # the version of csrc/unrolled.h that this file was written for
+LIBRARY = {"nt": "unrolled.dll"}.get(os.name, "libunrolled.so")
+_SIGNATURES: dict[str, tuple[object, list[object]]] = {
+    "unrolled_interface": (c_int32, []),
+    "unrolled_isas": (c_char_p, []),
+    "unrolled_functions": (c_char_p, []),
+    "unrolled_apply": (
+        c_int32,
+        [c_char_p, c_char_p, c_int32, c_void_p, c_void_p, c_int64, c_double, c_double],
+    ),
+}
+_REASONS = {1: "this machine lacks that instruction set", 2: "there is no such function", 3: "a bad argument"}
+
+
+@dataclass(frozen=True)
+class Core:
+    """The loaded core: ``path`` of the library, ``isas`` that run here (the best last), and the one in use."""
+
+    library: ctypes.CDLL
+    path: Path
+    isas: tuple[str, ...]
+    isa: str
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The names of the elementwise functions of one argument."""
+        return tuple(self.library.unrolled_functions().decode().split())
+
+    def apply(
+        self, function: str, values: NDArray[np.floating], low: float = 0.0, high: float = 0.0
+    ) -> NDArray[np.floating]:
+        """An elementwise function of float32 or float64 ``values``, of any shape; the result has their dtype.
+
+        ``low`` and ``high`` are the constants of ``clip`` and ``within``; ``low`` is the exponent of ``pow``.
+
+        Raises:
+            BackendError: there is no such function, or the dtype is another.
+
+        >>> core = find_core()
+        >>> core.apply("tanh", np.array([0.0, 1.0])) if isinstance(core, Core) else np.tanh([0.0, 1.0])
+        array([0.        , 0.76159416])
+        """
+        if values.dtype not in (np.float32, np.float64):
+            raise BackendError(f"The core computes with float32 and float64, not with {values.dtype}.")
+        source = np.ascontiguousarray(values)
+        out = np.empty_like(source)
+        status = self.library.unrolled_apply(
+            self.isa.encode(), function.encode(), source.itemsize, source.ctypes.data, out.ctypes.data, source.size,
+            low, high,
+        )  # fmt: skip
+        if status:
+            raise BackendError(f"The core refused {function}: {_REASONS.get(status, status)}.")
+        return out.reshape(values.shape)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """There is no core that could be used, and why."""
+
+    reason: str
+
+
+@lru_cache(maxsize=1)
+def find_core() -> Core | Absent:
+    """The core of this installation, or why there is none.
+
+    The environment variable ``UNROLLED_ISA`` forces an instruction set: generic, avx2 or avx512.
+    """
+    # an editable installation keeps the library on the path of the package, not beside this file
+    found = [path for folder in unrolled.native.__path__ if (path := Path(folder) / LIBRARY).exists()]
+    if not found:
+        return Absent(
+            "this installation was built without the native core, because no C++ compiler was found; install GCC or "
+            "Clang, then install Unrolled again"
+        )
+    try:
+        library = _declared(ctypes.CDLL(str(found[0])))
+    except (OSError, AttributeError) as error:
+        return Absent(f"the native core at {found[0]} cannot be loaded: {error}")
+    if library.unrolled_interface() != INTERFACE:
+        return Absent(f"the native core at {found[0]} is of another version; install Unrolled again")
+    isas = tuple(library.unrolled_isas().decode().split())
+    wanted = os.environ.get("UNROLLED_ISA") or isas[-1]
+    if wanted not in isas:
+        return Absent(f"UNROLLED_ISA is {wanted!r}, and on this machine run {', '.join(isas)}")
+    return Core(library, found[0], isas, wanted)
+
+
+def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
