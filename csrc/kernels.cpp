@@ -338,6 +338,54 @@ void binary(T* out, Size stride, Operand<T> a, Operand<T> b, Size rows, Size col
     run(out, stride, a, b, rows, columns);
 }
 
+// Reductions: a row is summed lane by lane, then over the lanes, whatever else is computed beside it.
+
+template <class T, class F>
+inline T reduce(Size columns, F term) {
+    V<T> lanes{};
+    Size j = 0;
+    for (; j + width<T> <= columns; j += width<T>) lanes += term(j, width<T>);
+    if (j < columns) lanes += term(j, columns - j);
+    T total = 0;
+    for (Size i = 0; i < width<T>; i++) total += lanes[i];
+    return total;
+}
+
+template <class T>
+inline V<T> some(const T* row, Size j, Size count) {
+    return count == width<T> ? load(row + j) : get_rest<T, false>(row, j, count);
+}
+
+template <class T>
+void sum(T* out, Size stride, Operand<T> a, Size rows, Size columns, T scale) {
+    for (Size r = 0; r < rows; r++) {
+        const T* x = a.data + r * a.stride;
+        out[r * stride] = scale * reduce<T>(columns, [x](Size j, Size n) { return some(x, j, n); });
+    }
+}
+
+template <class T>
+void dot(T* out, Size stride, Operand<T> a, Operand<T> b, Size rows, Size columns) {
+    for (Size r = 0; r < rows; r++) {
+        const T *x = a.data + r * a.stride, *y = b.data + r * b.stride;
+        out[r * stride] = reduce<T>(columns, [x, y](Size j, Size n) { return some(x, j, n) * some(y, j, n); });
+    }
+}
+
+template <class T>
+void softmax(T* out, Size stride, Operand<T> a, Size rows, Size columns) {
+    for (Size r = 0; r < rows; r++) {
+        const T* x = a.data + r * a.stride;
+        T* y = out + r * stride;
+        T largest = x[0];
+        for (Size j = 1; j < columns; j++) largest = largest != largest ? largest : x[j] <= largest ? largest : x[j];
+        binary<T, Sub>(y, 0, {x, 0, false}, {&largest, 0, true}, 1, columns);
+        unary<T, Exp>(y, 0, {y, 0, false}, 1, columns, 0, 0);
+        T total = reduce<T>(columns, [y](Size j, Size n) { return some<T>(y, j, n); });
+        binary<T, Div>(y, 0, {y, 0, false}, {&total, 0, true}, 1, columns);
+    }
+}
+
 // Products ----------------------------------------------------------------------------------------------------------
 
 template <class T>
@@ -446,7 +494,7 @@ constexpr Kernels<T> kernels() {
         unary<T, Exp>,      unary<T, Log>,  unary<T, Abs>,      unary<T, Sqrt>,      unary<T, Softplus>, unary<T, Sin>,
         unary<T, Cos>,      unary<T, Clip>, unary<T, Sign>,     unary<T, Positive>,  unary<T, Heaviside>,
         unary<T, Within>,   binary<T, Add>, binary<T, Sub>,     binary<T, Mul>,      binary<T, Div>,    binary<T, Max>,
-        binary<T, Min>,     binary<T, DTanh>, binary<T, DSigmoid>, panel<T>,         pack<T>,           multiply<T>,
+        binary<T, Min>,     binary<T, DTanh>, binary<T, DSigmoid>, sum<T>, dot<T>, softmax<T>, panel<T>, pack<T>, multiply<T>,
     };
 }
 

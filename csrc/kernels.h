@@ -26,6 +26,11 @@ struct Kernels {
         within;
     Binary add, sub, mul, div, max, min, dtanh, dsigmoid;
 
+    // Of each row: its sum, the sum of its products with another row, and its softmax.
+    void (*sum)(T* out, std::ptrdiff_t stride, Operand<T> a, std::ptrdiff_t rows, std::ptrdiff_t columns, T scale);
+    void (*dot)(T* out, std::ptrdiff_t stride, Operand<T> a, Operand<T> b, std::ptrdiff_t rows, std::ptrdiff_t columns);
+    void (*softmax)(T* out, std::ptrdiff_t stride, Operand<T> a, std::ptrdiff_t rows, std::ptrdiff_t columns);
+
     // Columns of a packed panel. A packed matrix (k, n) is ceil(n / panel) panels of k rows of `panel` columns each,
     // the last one filled up with zeros.
     std::ptrdiff_t panel;

@@ -12,7 +12,11 @@ import unrolled
 ROOT = Path(__file__).parents[1]
 MODULES = [
     "unrolled",
-    *(m.name for m in pkgutil.walk_packages(unrolled.__path__, "unrolled.") if "__main__" not in m.name),
+    *(
+        m.name
+        for m in pkgutil.walk_packages(unrolled.__path__, "unrolled.")
+        if "__main__" not in m.name and not m.name.endswith(".libunrolled")  # the core is no module of Python
+    ),
 ]
 DOCUMENTS = [
     path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if ">>> " in path.read_text("utf-8")

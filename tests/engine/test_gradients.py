@@ -109,7 +109,8 @@ def test_at_a_kink_the_derivative_is_the_one_that_torch_takes(name: str) -> None
         gradients(given_.expected(), given_.differentiable),
         strict=True,
     ):
-        torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+        # the choice at the kink is exact; beside it executors may differ in the last place
+        torch.testing.assert_close(found, expected, rtol=1e-15, atol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize("name", ["elman", "lstm"])

@@ -96,7 +96,8 @@ NOT_NAN = {"positive", "within"}
 
 
 def test_every_function_of_the_table_is_there(core: Core) -> None:
-    assert set(core.functions) == {name for name, entry in ELEMENTWISE.items() if entry.arity == 1}
+    unary = {name for name, entry in ELEMENTWISE.items() if entry.arity == 1}
+    assert set(core.functions) == unary | {"copy"}
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -105,7 +106,7 @@ def test_as_the_table_defines_it(core: Core, dtype: type, data: st.DataObject) -
     width = 8 * dtype().itemsize
     numbers = st.floats(-50, 50, width=width) | st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0])
     x = np.array(data.draw(st.lists(numbers, max_size=70)), dtype)
-    name = data.draw(st.sampled_from(core.functions))
+    name = data.draw(st.sampled_from([name for name in core.functions if name != "copy"]))
     constants = {"pow": (2.0,), "clip": (-1.0, 2.0), "within": (-1.0, 2.0)}.get(name, ())
     with np.errstate(all="ignore"):
         wanted = np.asarray(ELEMENTWISE[name].value(arrays, x.astype(np.float64), *constants))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from unrolled.engine import operator, reference
+from unrolled.engine import dispatch, operator, reference
 from unrolled.program.adjoint import adjoint_of
 from unrolled.program.instructions import Adjoint, Program
 
@@ -34,7 +34,7 @@ def run(
         result = reference.forward(program, inputs, initial, parameters, batch_sizes)
         return result.outputs, result.final
     if not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)):
-        result = reference.forward(program, inputs, initial, parameters, batch_sizes)
+        result = dispatch.forward(program, inputs, initial, parameters, batch_sizes)
         return result.outputs, result.final
     adjoint = adjoint_of(
         program, tuple(tensor.requires_grad for tensor in inputs), tuple(tensor.requires_grad for tensor in parameters)
@@ -66,7 +66,7 @@ class _Run(torch.autograd.Function):
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:  # fmt: skip
         inputs, initial, parameters = _split(tensors, n_inputs, n_initial)
-        result = reference.forward(program, inputs, initial, parameters, batch_sizes, adjoint.saved)
+        result = dispatch.forward(program, inputs, initial, parameters, batch_sizes, adjoint.saved)
         ctx.program, ctx.adjoint, ctx.batch_sizes, ctx.counts = program, adjoint, batch_sizes, (n_inputs, n_initial)
         ctx.autocast = _autocast_of_now(tensors[0].device.type)
         ctx.save_for_backward(*tensors, *result.saved)
@@ -82,7 +82,7 @@ class _Run(torch.autograd.Function):
         inputs, _, parameters = _split(tensors, *ctx.counts)
         outputs = len(ctx.program.outputs)
         with ctx.autocast():
-            found = reference.backward(
+            found = dispatch.backward(
                 ctx.program, ctx.adjoint, inputs, parameters, step_values, gradients[:outputs], gradients[outputs:],
                 ctx.batch_sizes,
             )  # fmt: skip

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from unrolled.engine import reference
+from unrolled.engine import dispatch
 from unrolled.errors import BackendError
 from unrolled.program.adjoint import adjoint_of
 from unrolled.program.instructions import Adjoint, Program
@@ -54,7 +54,7 @@ def _run(
             "module itself, or call torch.func.jvp inside the function that is compiled."
         )
     plan, adjoint = _deserialised(program)
-    result = reference.forward(plan, inputs, initial, parameters, batch_sizes, adjoint.saved)
+    result = dispatch.forward(plan, inputs, initial, parameters, batch_sizes, adjoint.saved)
     return [_own(tensor) for tensor in (*result.outputs, *result.final, *result.saved)]
 
 
@@ -82,7 +82,7 @@ def _run_backward(
 ) -> list[Tensor]:  # fmt: skip
     plan, adjoint = _deserialised(program)
     n = len(plan.outputs)
-    found = reference.backward(
+    found = dispatch.backward(
         plan, adjoint, inputs, parameters, saved, gradients[:n], gradients[n:], batch_sizes
     )  # fmt: skip
     sources = (*inputs, *gradients[n:], *parameters)

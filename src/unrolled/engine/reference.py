@@ -133,12 +133,12 @@ def backward(
         None if v is None else values[v].reshape(parameter.shape)
         for v, parameter in zip(adjoint.parameters, parameters, strict=True)
     ]
-    every = _each_its_own([*gradients, *first, *weights])
+    every = each_its_own([*gradients, *first, *weights])
     n, m = len(gradients), len(gradients) + len(first)
     return every[:n], [state for state in every[n:m] if state is not None], every[m:]
 
 
-def _each_its_own(gradients: list[Tensor | None]) -> list[Tensor | None]:
+def each_its_own(gradients: list[Tensor | None]) -> list[Tensor | None]:
     """Two parameters with equal gradients do not share one tensor: whoever scales one in place would scale both."""
     seen: set[int] = set()
     for i, gradient in enumerate(gradients):

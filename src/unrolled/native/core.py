@@ -8,6 +8,7 @@ from ctypes import c_char_p, c_double, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +16,40 @@ from numpy.typing import NDArray
 import unrolled.native
 from unrolled.errors import BackendError
 
-INTERFACE = 1  # the version of csrc/unrolled.h that this file was written for
+INTERFACE = 2  # the version of csrc/unrolled.h that this file was written for
 LIBRARY = {"nt": "unrolled.dll"}.get(os.name, "libunrolled.so")
 _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "unrolled_interface": (c_int32, []),
     "unrolled_isas": (c_char_p, []),
     "unrolled_functions": (c_char_p, []),
+    "unrolled_operations": (c_char_p, []),
+    "unrolled_packed_size": (c_int64, [c_void_p, c_int64, c_int64]),
+    "unrolled_pack": (c_int32, [c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int64]),
+    "unrolled_run_rows": (c_int32, [c_void_p, c_void_p, c_int64]),
+    "unrolled_run_loop": (c_int32, [c_void_p, c_void_p, c_void_p]),
+    "unrolled_outer": (
+        c_int32,
+        [c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_int64, c_void_p, c_int64, c_int64, c_int64],
+    ),
+    "unrolled_total": (c_int32, [c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_int64]),
+    "unrolled_scatter": (c_int32, [c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_int64]),
     "unrolled_apply": (
         c_int32,
         [c_char_p, c_char_p, c_int32, c_void_p, c_void_p, c_int64, c_double, c_double],
     ),
 }
-_REASONS = {1: "this machine lacks that instruction set", 2: "there is no such function", 3: "a bad argument"}
+_REASONS = {
+    1: "this machine lacks that instruction set",
+    2: "there is no such function",
+    3: "a bad argument",
+    4: "memory is exhausted",
+}
+
+
+class How(ctypes.Structure):
+    """``unrolled_how`` of csrc/unrolled.h."""
+
+    _fields_ = [("isa", c_char_p), ("dtype_bytes", c_int32), ("threads", c_int32)]
 
 
 @dataclass(frozen=True)
@@ -42,6 +65,33 @@ class Core:
     def functions(self) -> tuple[str, ...]:
         """The names of the elementwise functions of one argument."""
         return tuple(self.library.unrolled_functions().decode().split())
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """The names of the operations of an instruction list, in the order of their numbers."""
+        return tuple(self.library.unrolled_operations().decode().split())
+
+    def how(self, dtype: np.dtype[Any], threads: int) -> How:
+        """What every call takes: instruction set, dtype (float32 or float64), number of threads."""
+        return How(self.isa.encode(), dtype.itemsize, threads)
+
+    def call(self, name: str, how: How, *arguments: object) -> None:
+        """A function of csrc/unrolled.h that takes ``how`` first.
+
+        Raises:
+            BackendError: the core refused.
+        """
+        status = getattr(self.library, name)(ctypes.byref(how), *arguments)
+        if status:
+            raise BackendError(f"The core refused {name}: {_REASONS.get(status, status)}.")
+
+    def pack(self, how: How, matrix: NDArray[Any]) -> NDArray[Any]:
+        """``matrix`` (k, n), of any strides, as the core multiplies with it."""
+        k, n = matrix.shape
+        packed = np.empty(self.library.unrolled_packed_size(ctypes.byref(how), k, n), matrix.dtype)
+        row, column = (stride // matrix.itemsize for stride in matrix.strides)
+        self.call("unrolled_pack", how, packed.ctypes.data, matrix.ctypes.data, row, column, k, n)
+        return packed
 
     def apply(
         self, function: str, values: NDArray[np.floating], low: float = 0.0, high: float = 0.0

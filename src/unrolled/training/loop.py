@@ -65,8 +65,9 @@ def resume(
 
 def _run(job: Job, stop: Stop) -> Iterator[Event]:
     yield _started(job)
+    share = job.share
     while True:
-        done = job.share >= 1
+        done = share >= 1  # as the last step said: a clock goes on between two looks at it
         due = job.step > 0 and (done or job.step % job.config.evaluate_every == 0)
         if due and job.evaluated_at != job.step:
             yield from _evaluate(job, stop)
@@ -80,6 +81,7 @@ def _run(job: Job, stop: Stop) -> Iterator[Event]:
         yield event
         if isinstance(event, Accident):
             raise UnrolledError(event.message)
+        share = event.share
     yield from _finish(job, stop)
 
 

@@ -1,0 +1,88 @@
+// A pool of threads that wait, spinning for a little while and then asleep: another process that wants the core gets it.
+#include "threads.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace unrolled {
+namespace {
+
+constexpr int spins = 2000;
+
+class Pool {
+  public:
+    explicit Pool(int helpers) {
+        for (int i = 1; i <= helpers; i++) std::thread([this, i] { serve(i); }).detach();
+        size = helpers;
+    }
+
+    // Runs `work` on the caller and `count` helpers; one caller at a time.
+    void run(int count, const std::function<void(int)>& work) {
+        std::lock_guard<std::mutex> one(caller);
+        pending.store(size, std::memory_order_relaxed);
+        {
+            std::lock_guard<std::mutex> guard(mutex);
+            job = &work;
+            wanted = count;
+            round.fetch_add(1, std::memory_order_release);
+        }
+        wake.notify_all();
+        work(0);
+        for (int i = 0; pending.load(std::memory_order_acquire); i++)
+            if (i > spins) sched_yield();
+    }
+
+    int size;
+
+  private:
+    void serve(int index) {
+        for (unsigned seen = 0;; ) {
+            for (int i = 0; i < spins && round.load(std::memory_order_acquire) == seen; i++) std::atomic_signal_fence(std::memory_order_seq_cst);
+            {
+                std::unique_lock<std::mutex> lock(mutex);
+                wake.wait(lock, [&] { return round.load(std::memory_order_acquire) != seen; });
+                seen = round.load(std::memory_order_acquire);
+            }
+            if (index <= wanted) (*job)(index);
+            pending.fetch_sub(1, std::memory_order_release);
+        }
+    }
+
+    std::mutex caller, mutex;
+    std::condition_variable wake;
+    const std::function<void(int)>* job = nullptr;
+    int wanted = 0;
+    std::atomic<unsigned> round{0};
+    std::atomic<int> pending{0};
+};
+
+// Threads do not survive fork(): a child makes its own. Pools are never destroyed, as their threads never end.
+Pool& pool(int helpers) {
+    static std::mutex mutex;
+    static Pool* current = nullptr;
+    static pid_t owner = 0;
+    std::lock_guard<std::mutex> guard(mutex);
+    if (!current || owner != getpid() || current->size < helpers) {
+        current = new Pool(helpers);
+        owner = getpid();
+    }
+    return *current;
+}
+
+}  // namespace
+
+void parallel(int threads, const std::function<void(int)>& work) {
+    if (threads <= 1)
+        work(0);
+    else
+        pool(threads - 1).run(threads - 1, work);
+}
+
+}  // namespace unrolled

@@ -1,0 +1,93 @@
+"""The native executor: programs on the C++ core, for CPU tensors of one dtype, float32 or float64.
+
+Shapes as in ``reference``: step values (N, n), states (B, n), static vectors (n,), matrices (m, n).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.engine.reference import Forward, each_its_own
+from unrolled.native import execution
+from unrolled.native.core import Absent, Core, find_core
+from unrolled.program.instructions import Adjoint, Program
+
+DTYPES = (torch.float32, torch.float64)
+
+
+def refusal(program: Program, inputs: Sequence[Tensor], tensors: Sequence[Tensor]) -> str | None:
+    """Why the core cannot run ``program`` on these tensors (``inputs`` are those of the program); None if it can."""
+    core = find_core()
+    if isinstance(core, Absent):
+        return core.reason
+    floats = [tensor for tensor in tensors if tensor.is_floating_point()]
+    if any(tensor.device.type != "cpu" for tensor in tensors):
+        return "it runs on the CPU, and a tensor is elsewhere"
+    if torch.is_autocast_enabled("cpu"):
+        return "it does not know autocast"
+    if any(type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.is_neg() for tensor in tensors):
+        return "a tensor is no plain one"
+    if not floats or floats[0].dtype not in DTYPES or len({tensor.dtype for tensor in floats}) > 1:
+        return "it computes with one dtype, float32 or float64"
+    for value, is_ids, ids in zip(program.inputs, program.ids, inputs, strict=True):
+        if is_ids and ids.numel() and not (ids.min() >= 0 and ids.max() < program.shapes[value][0]):
+            return "there is an id that is no symbol"
+    return None
+
+
+def forward(
+    program: Program, inputs: Sequence[Tensor], initial: Sequence[Tensor], parameters: Sequence[Tensor],
+    batch_sizes: Sequence[int], save: Sequence[int] = (),
+) -> Forward:  # fmt: skip
+    """``reference.forward`` on the core."""
+    found = execution.forward(
+        _core(),
+        torch.get_num_threads(),
+        program,
+        _arrays(inputs),
+        _arrays(initial),
+        _arrays(parameters),
+        batch_sizes,
+        save,
+    )
+    # what is saved of the inputs is these very tensors, so that torch sees when someone changes them in place
+    given = {tensor.data_ptr(): tensor for tensor in (*inputs, *parameters) if tensor.numel()}
+    saved = tuple(
+        given[array.ctypes.data] if array.size and array.ctypes.data in given else _tensor(array)
+        for array in found.saved
+    )
+    return Forward(tuple(map(_tensor, found.outputs)), tuple(map(_tensor, found.final)), saved)
+
+
+def backward(
+    program: Program, adjoint: Adjoint, inputs: Sequence[Tensor], parameters: Sequence[Tensor],
+    saved: Sequence[Tensor], outputs: Sequence[Tensor], final: Sequence[Tensor], batch_sizes: Sequence[int],
+) -> tuple[list[Tensor | None], list[Tensor], list[Tensor | None]]:  # fmt: skip
+    """``reference.backward`` on the core."""
+    found = execution.backward(
+        _core(), torch.get_num_threads(), program, adjoint, _arrays(inputs), _arrays(parameters), _arrays(saved),
+        _arrays(outputs), _arrays(final), batch_sizes,
+    )  # fmt: skip
+    gradients, first, weights = ([None if array is None else _tensor(array) for array in each] for each in found)
+    every = each_its_own([*gradients, *first, *weights])
+    n, m = len(gradients), len(gradients) + len(first)
+    return every[:n], [state for state in every[n:m] if state is not None], every[m:]
+
+
+def _core() -> Core:
+    core = find_core()
+    assert isinstance(core, Core)
+    return core
+
+
+def _arrays(tensors: Sequence[Tensor]) -> list[np.ndarray[Any, Any]]:
+    return [tensor.detach().numpy() for tensor in tensors]
+
+
+def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
+    return torch.from_numpy(array if array.flags.writeable else array.copy())

@@ -1,0 +1,174 @@
+"""The core against the reference: forward, gradients, what is saved; every cell, and what hypothesis invents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from recurrences import Example, recurrences
+from stepwise import case, cell
+from unrolled.engine import reference
+from unrolled.equations.library import CELLS, load
+from unrolled.errors import BackendError
+from unrolled.native import execution
+from unrolled.native.core import Absent, Core, find_core
+from unrolled.program.adjoint import adjoint_of
+from unrolled.program.compile import compile_system
+from unrolled.program.instructions import Program
+
+LENGTHS = [(3,), (1,), (2, 2), (7, 5, 4, 4, 2, 2, 1), (3, 1, 0), (0, 0), ()]
+BOUNDS = {torch.float64: 1e-12, torch.float32: 1e-5}
+
+
+@dataclass
+class Numbers:
+    """A program with random numbers for everything; ``batch_sizes`` of sequences of falling length."""
+
+    program: Program
+    lengths: Sequence[int]
+    dtype: torch.dtype = torch.float64
+    scale: float = 0.5
+
+    def __post_init__(self) -> None:
+        p = self.program
+        self.random = torch.Generator().manual_seed(0)
+        self.batch_sizes = [sum(n > t for n in self.lengths) for t in range(max(self.lengths, default=0))]
+        rows = sum(self.batch_sizes)
+        self.inputs = [
+            torch.randint(0, p.shapes[v][0], (rows,), generator=self.random) if ids else self.draw(rows, *p.shapes[v])
+            for v, ids in zip(p.inputs, p.ids, strict=True)
+        ]
+        self.parameters = [self.scale * self.draw(*p.shapes[v]) for v in p.parameters]
+        self.initial = [self.draw(len(self.lengths), *p.shapes[v]) for v in p.previous]
+        self.adjoint = adjoint_of(p, tuple(not ids for ids in p.ids), (True,) * len(p.parameters))
+
+    def draw(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self.random, dtype=torch.float64).to(self.dtype)
+
+    def by_reference(self) -> list[Tensor | None]:
+        """Outputs, final states, saved values, gradients, by the reference."""
+        p, a = self.program, self.adjoint
+        run = reference.forward(p, self.inputs, self.initial, self.parameters, self.batch_sizes, a.saved)
+        self.seeds = [self.draw(*each.shape) for each in run.outputs], [self.draw(*each.shape) for each in run.final]
+        found = reference.backward(p, a, self.inputs, self.parameters, run.saved, *self.seeds, self.batch_sizes)
+        return [*run.outputs, *run.final, *run.saved, *(each for group in found for each in group)]
+
+    def by_core(self, core: Core, threads: int) -> list[np.ndarray | None]:
+        """The same by the core; call ``by_reference`` first, which draws the seeds."""
+        p, a = self.program, self.adjoint
+        inputs, initial, parameters = map(arrays, (self.inputs, self.initial, self.parameters))
+        run = execution.forward(core, threads, p, inputs, initial, parameters, self.batch_sizes, a.saved)
+        seeds = map(arrays, self.seeds)
+        found = execution.backward(core, threads, p, a, inputs, parameters, run.saved, *seeds, self.batch_sizes)
+        return [*run.outputs, *run.final, *run.saved, *(each for group in found for each in group)]
+
+
+def arrays(tensors: Sequence[Tensor]) -> list[np.ndarray]:
+    return [tensor.numpy() for tensor in tensors]
+
+
+def pairs(numbers: Numbers, core: Core, threads: int) -> Iterator[tuple[np.ndarray, Tensor]]:
+    expected = numbers.by_reference()
+    for found, wanted in zip(numbers.by_core(core, threads), expected, strict=True):
+        assert (found is None) == (wanted is None)
+        if found is not None and wanted is not None:
+            assert found.shape == tuple(wanted.shape)
+            assert found.dtype == wanted.numpy().dtype
+            yield found, wanted
+
+
+def check(numbers: Numbers, core: Core, threads: int = 2) -> None:
+    for found, wanted in pairs(numbers, core, threads):
+        if wanted.numel():
+            bound = BOUNDS[numbers.dtype] * max(1.0, wanted.abs().max().item())
+            assert np.abs(found - wanted.numpy()).max() <= bound
+
+
+def program(example: Example) -> Program:
+    return case(example, (1,)).program
+
+
+@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
+@pytest.mark.parametrize("name", CELLS)
+def test_library_cells(core: Core, name: str, lengths: tuple[int, ...]) -> None:
+    check(Numbers(program(cell(name)), lengths), core)
+    check(Numbers(program(cell(name, ids=("x",))), lengths), core)
+
+
+@pytest.mark.parametrize("name", ["elman", "gru", "lstm"])
+def test_sizes_beyond_one_block(core: Core, name: str) -> None:
+    """More rows than a block, more columns than a panel, more of both than what is multiplied at once."""
+    large = compile_system(load(name), {"x": 131, "h": 67} | ({"y": 5} if name == "elman" else {}))
+    for dtype in BOUNDS:
+        check(Numbers(large, (5,) * 60 + (3,) * 41, dtype, scale=0.1), core)
+
+
+@pytest.mark.parametrize("name", ["elman", "lstm", "minimal_gated"])
+def test_the_number_of_threads_changes_no_bit(core: Core, name: str) -> None:
+    numbers = Numbers(program(cell(name)), (9, 9, 7, 7, 7, 3, 2, 1, 0), torch.float32)
+    numbers.by_reference()
+    one, *others = (numbers.by_core(core, threads) for threads in (1, 2, 3, 5))
+    for other in others:
+        for a, b in zip(one, other, strict=True):
+            assert (a is None) == (b is None)
+            assert a is None or b is None or np.array_equal(a, b)
+
+
+def test_a_row_is_the_same_alone_and_beside_others(core: Core) -> None:
+    lstm = program(cell("lstm"))
+    numbers = Numbers(lstm, (4,) * 13, torch.float32)
+    inputs, initial, parameters = map(arrays, (numbers.inputs, numbers.initial, numbers.parameters))
+    together = execution.forward(core, 2, lstm, inputs, initial, parameters, [13] * 4)
+    for row in range(13):
+        own = [each.reshape(4, 13, -1)[:, row] for each in inputs], [each[row : row + 1] for each in initial]
+        alone = execution.forward(core, 1, lstm, *own, parameters, [1] * 4)
+        for a, b in zip(alone.final, together.final, strict=True):
+            assert np.array_equal(a[0], b[row])
+
+
+@given(recurrences(), st.sampled_from(LENGTHS), st.integers(1, 3))
+def test_random_recurrences(core: Core, example: Example, lengths: tuple[int, ...], threads: int) -> None:
+    numbers = Numbers(program(example), lengths)
+    assume(any(t.is_floating_point() for t in (*numbers.inputs, *numbers.initial, *numbers.parameters)))
+    for found, wanted in pairs(numbers, core, threads):
+        if wanted.numel():
+            # relative to the largest number that a recurrence of this kind meets
+            assert np.abs(found - wanted.numpy()).max() <= 1e-11 * max(1.0, wanted.abs().max().item())
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_no_number_stays_in_its_sequence(core: Core, bad: float) -> None:
+    gru = program(cell("gru"))
+    numbers = Numbers(gru, (4, 4, 4))
+    inputs, initial, parameters = map(arrays, (numbers.inputs, numbers.initial, numbers.parameters))
+    clean = execution.forward(core, 2, gru, inputs, initial, parameters, [3] * 4).final
+    inputs[0][4] = bad  # step 1 of sequence 1
+    found = execution.forward(core, 2, gru, inputs, initial, parameters, [3] * 4).final
+    for a, b in zip(found, clean, strict=True):
+        assert np.array_equal(a[[0, 2]], b[[0, 2]])
+        assert not np.array_equal(a[1], b[1])
+
+
+def test_the_same_by_layer_and_executor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forced backend runs, or says why not."""
+    if isinstance(find_core(), Absent):
+        pytest.skip("there is no core")
+    given_ = case(cell("lstm"), (4, 2))
+    monkeypatch.setenv("UNROLLED_BACKEND", "reference")
+    expected = given_.found()
+    monkeypatch.setenv("UNROLLED_BACKEND", "native")
+    for a, b in zip(given_.found(), expected, strict=True):
+        assert (a - b).abs().max() <= 1e-12
+    halves = given_.of(tensor.half() for tensor in given_.differentiable)
+    with pytest.raises(BackendError, match="one dtype, float32 or float64"):
+        halves.found()
+    monkeypatch.setenv("UNROLLED_BACKEND", "cuda")
+    with pytest.raises(BackendError, match="native or reference"):
+        given_.found()
