@@ -27,8 +27,11 @@ struct Place {
 template <class T>
 class Interpreter {
   public:
-    Interpreter(const Kernels<T>& kernels, const unrolled_list& list)
-        : k(kernels), list(list), registers(size_t(list.registers * block)), numbers(size_t(list.value_count)) {
+    Interpreter(const Kernels<T>& kernels, const unrolled_list& list, int64_t rows)
+        : k(kernels),
+          list(list),
+          registers(size_t(list.registers * std::min(block, rows))),
+          numbers(size_t(list.value_count)) {
         for (int64_t v = 0; v < list.value_count; v++) numbers[size_t(v)] = T(list.values[v].number);
     }
 
@@ -153,9 +156,9 @@ template <class T>
 void run_rows(const Kernels<T>& kernels, int threads, const unrolled_list& list, int64_t rows) {
     threads = int(std::max<int64_t>(1, std::min<int64_t>(threads, rows)));
     parallel(threads, [&](int part) {
-        Interpreter<T> interpreter(kernels, list);
-        // whole blocks of neighbouring rows, which are read one after the other
+        // neighbouring rows, which are read one after the other
         const int64_t low = rows * part / threads, high = rows * (part + 1) / threads;
+        Interpreter<T> interpreter(kernels, list, high - low);
         interpreter.run({0, low, 1}, high - low);
     });
 }
@@ -167,7 +170,7 @@ void run_loop(const Kernels<T>& kernels, int threads, const unrolled_list& list,
     int64_t total = 0;
     for (int64_t t = 0; t < loop.steps; t++) total += loop.batch_sizes[t];
     parallel(threads, [&](int part) {
-        Interpreter<T> interpreter(kernels, list);
+        Interpreter<T> interpreter(kernels, list, batch > part ? share(batch, part, threads) : 0);
         int64_t offset = loop.backward ? total : 0;
         for (int64_t n = 0; n < loop.steps; n++) {
             const int64_t size = loop.batch_sizes[loop.backward ? loop.steps - 1 - n : n];
