@@ -172,3 +172,15 @@ def test_the_same_by_layer_and_executor(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("UNROLLED_BACKEND", "cuda")
     with pytest.raises(BackendError, match="native or reference"):
         given_.found()
+
+
+def test_an_instruction_set_that_does_not_run_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    if isinstance(find_core(), Absent):
+        pytest.skip("there is no core")
+    monkeypatch.setenv("UNROLLED_ISA", "sse9")
+    find_core.cache_clear()
+    try:
+        with pytest.raises(BackendError, match="UNROLLED_ISA is 'sse9'"):
+            case(cell("lstm"), (4, 2)).found()
+    finally:
+        find_core.cache_clear()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from unrolled.engine.reference import Forward, each_its_own
+from unrolled.errors import BackendError
 from unrolled.native import execution
 from unrolled.native.core import Absent, Core, find_core
 from unrolled.program.instructions import Adjoint, Program
@@ -21,9 +22,15 @@ DTYPES = (torch.float32, torch.float64)
 
 
 def refusal(program: Program, inputs: Sequence[Tensor], tensors: Sequence[Tensor]) -> str | None:
-    """Why the core cannot run ``program`` on these tensors (``inputs`` are those of the program); None if it can."""
+    """Why the core cannot run ``program`` on these tensors (``inputs`` are those of the program); None if it can.
+
+    Raises:
+        BackendError: ``UNROLLED_ISA`` asks for an instruction set that does not run here.
+    """
     core = find_core()
     if isinstance(core, Absent):
+        if core.forced:
+            raise BackendError(f"The native core cannot be used: {core.reason}.")
         return core.reason
     floats = [tensor for tensor in tensors if tensor.is_floating_point()]
     if any(tensor.device.type != "cpu" for tensor in tensors):

@@ -122,9 +122,10 @@ class Core:
 
 @dataclass(frozen=True)
 class Absent:
-    """There is no core that could be used, and why."""
+    """There is no core that could be used, and why; ``forced`` where it is because of what the user asked for."""
 
     reason: str
+    forced: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -149,7 +150,7 @@ def find_core() -> Core | Absent:
     isas = tuple(library.unrolled_isas().decode().split())
     wanted = os.environ.get("UNROLLED_ISA") or isas[-1]
     if wanted not in isas:
-        return Absent(f"UNROLLED_ISA is {wanted!r}, and on this machine run {', '.join(isas)}")
+        return Absent(f"UNROLLED_ISA is {wanted!r}, and on this machine run {', '.join(isas)}", forced=True)
     return Core(library, found[0], isas, wanted)
 
 
