@@ -36,7 +36,8 @@ def test_expansions(example: Example) -> None:
             found = [recurrence.expand(at(name, 2), named=named) for named in (False, True)]
             values = [each.evaluate(numbers.values) for each in found]
         except TargetError as refusal:
-            if "written out has" in str(refusal) or f"size {name} does not follow" in str(refusal):
+            # a vector made of scalars alone, here or in what this one is made of: the values do not tell its size
+            if "written out has" in str(refusal) or "does not follow from the values given" in str(refusal):
                 continue
             raise
         assert close(values[0], expected, 1e-11)
