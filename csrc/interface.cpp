@@ -1,4 +1,4 @@
-// The C interface: arguments are checked here, so that nothing below has to.
+// The C interface. It checks how a call is to be made; the lists and addresses of a call are the caller's to get right.
 #include "unrolled.h"
 
 #include <cstring>

@@ -7,92 +7,35 @@
 #include "kernels.h"
 
 #include <math.h>
-#include <string.h>
+
+#include "lanes.h"
+#include "products.h"
 
 namespace unrolled {
 namespace UNROLLED_NAME {
 namespace {
 
-using Size = std::ptrdiff_t;
-
-template <class T>
-struct Lanes;
-
-template <>
-struct Lanes<float> {
-    typedef float V __attribute__((vector_size(UNROLLED_BYTES)));
-    typedef int32_t I __attribute__((vector_size(UNROLLED_BYTES)));
-    static constexpr int32_t sign = INT32_MIN;
-    static constexpr int mantissa = 23, bias = 127;
-    static constexpr float round = 12582912.0f;  // 1.5 · 2^23: adding it leaves the nearest whole number in the low bits
-    static constexpr float log2e = 1.44269504f;
-    static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;  // high has 9 bits: n · high is exact
-    static constexpr float lowest = -104.5f, highest = 89.5f;                   // beyond: exp is 0, exp overflows
-    static constexpr float saturated = 10.0f;                                   // beyond: tanh is 1
-};
-
-template <>
-struct Lanes<double> {
-    typedef double V __attribute__((vector_size(UNROLLED_BYTES)));
-    typedef int64_t I __attribute__((vector_size(UNROLLED_BYTES)));
-    static constexpr int64_t sign = INT64_MIN;
-    static constexpr int mantissa = 52, bias = 1023;
-    static constexpr double round = 6755399441055744.0;  // 1.5 · 2^52
-    static constexpr double log2e = 1.4426950408889634;
-    static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
-    static constexpr double lowest = -746.5, highest = 710.5;
-    static constexpr double saturated = 20.0;
-};
-
-template <class T>
-using V = typename Lanes<T>::V;
-template <class T>
-using I = typename Lanes<T>::I;
-template <class T>
-constexpr Size width = UNROLLED_BYTES / sizeof(T);
-
-template <class T>
-inline V<T> load(const T* from) {
-    V<T> v;
-    memcpy(&v, from, sizeof v);
-    return v;
-}
-
-template <class T>
-inline void store(T* to, V<T> v) {
-    memcpy(to, &v, sizeof v);
-}
-
-template <class T>
-inline V<T> all(T value) {
-    return V<T>{} + value;
-}
-
 // Elementwise functions ---------------------------------------------------------------------------------------------
 
-// 1 + x/2 + … of (exp(r) - 1 - r) / r², by Taylor's series: |r| <= ln 2 / 2 needs few terms.
+// The polynomial in x whose coefficients are given from the highest power down.
+template <class T, int N>
+inline V<T> polynomial(V<T> x, const T (&coefficients)[N]) {
+    V<T> p = all(coefficients[0]);
+    for (int i = 1; i < N; i++) p = p * x + coefficients[i];
+    return p;
+}
+
+// (exp(r) - 1 - r) / r^2 by Taylor's series: |r| <= ln 2 / 2 needs few terms.
 inline V<float> exp_rest(V<float> r) {
-    V<float> q = all(1.0f / 5040);
-    q = q * r + 1.0f / 720;
-    q = q * r + 1.0f / 120;
-    q = q * r + 1.0f / 24;
-    q = q * r + 1.0f / 6;
-    return q * r + 0.5f;
+    constexpr float terms[] = {1.0f / 5040, 1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f};
+    return polynomial<float>(r, terms);
 }
 
 inline V<double> exp_rest(V<double> r) {
-    V<double> q = all(1.0 / 6227020800);
-    q = q * r + 1.0 / 479001600;
-    q = q * r + 1.0 / 39916800;
-    q = q * r + 1.0 / 3628800;
-    q = q * r + 1.0 / 362880;
-    q = q * r + 1.0 / 40320;
-    q = q * r + 1.0 / 5040;
-    q = q * r + 1.0 / 720;
-    q = q * r + 1.0 / 120;
-    q = q * r + 1.0 / 24;
-    q = q * r + 1.0 / 6;
-    return q * r + 0.5;
+    constexpr double terms[] = {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
+                                1.0 / 362880,     1.0 / 40320,     1.0 / 5040,     1.0 / 720,
+                                1.0 / 120,        1.0 / 24,        1.0 / 6,        0.5};
+    return polynomial<double>(r, terms);
 }
 
 // A value and what its rounding lost.
@@ -185,20 +128,14 @@ inline V<T> sigmoid_of(V<T> x) {
 
 // log(1 + e) = 2 artanh(s) with s = e / (2 + e), for e in [0, 1].
 inline V<float> artanh_rest(V<float> q) {
-    V<float> p = all(1.0f / 17);
-    p = p * q + 1.0f / 15;
-    p = p * q + 1.0f / 13;
-    p = p * q + 1.0f / 11;
-    p = p * q + 1.0f / 9;
-    p = p * q + 1.0f / 7;
-    p = p * q + 1.0f / 5;
-    return p * q + 1.0f / 3;
+    constexpr float terms[] = {1.0f / 17, 1.0f / 15, 1.0f / 13, 1.0f / 11, 1.0f / 9, 1.0f / 7, 1.0f / 5, 1.0f / 3};
+    return polynomial<float>(q, terms);
 }
 
 inline V<double> artanh_rest(V<double> q) {
-    V<double> p = all(1.0 / 35);
-    for (int k = 33; k >= 3; k -= 2) p = p * q + 1.0 / k;
-    return p;
+    constexpr double terms[] = {1.0 / 35, 1.0 / 33, 1.0 / 31, 1.0 / 29, 1.0 / 27, 1.0 / 25, 1.0 / 23, 1.0 / 21, 1.0 / 19,
+                                1.0 / 17, 1.0 / 15, 1.0 / 13, 1.0 / 11, 1.0 / 9,  1.0 / 7,  1.0 / 5,  1.0 / 3};
+    return polynomial<double>(q, terms);
 }
 
 template <class T>
@@ -383,107 +320,6 @@ void softmax(T* out, Size stride, Operand<T> a, Size rows, Size columns) {
         unary<T, Exp>(y, 0, {y, 0, false}, 1, columns, 0, 0);
         T total = reduce<T>(columns, [y](Size j, Size n) { return some<T>(y, j, n); });
         binary<T, Div>(y, 0, {y, 0, false}, {&total, 0, true}, 1, columns);
-    }
-}
-
-// Products ----------------------------------------------------------------------------------------------------------
-
-template <class T>
-constexpr Size panel = UNROLLED_VECTORS * width<T>;
-constexpr Size tallest = 6;    // rows of a tile: 6 · UNROLLED_VECTORS accumulators fit the registers
-constexpr Size deepest = 128;  // rows of a panel that stay in the first cache while all tiles pass
-constexpr Size together = 96;  // rows of c that stay in the second cache while all panels pass
-
-template <class T>
-void pack(T* packed, const T* data, Size row, Size column, Size k, Size n) {
-    for (Size low = 0; low < n; low += panel<T>, packed += k * panel<T>) {
-        Size count = n - low < panel<T> ? n - low : panel<T>;
-        for (Size i = 0; i < k; i++) {
-            T* to = packed + i * panel<T>;
-            const T* from = data + i * row + low * column;
-            if (column == 1)
-                memcpy(to, from, size_t(count) * sizeof(T));
-            else
-                for (Size j = 0; j < count; j++) to[j] = from[j * column];
-            memset(to + count, 0, size_t(panel<T> - count) * sizeof(T));
-        }
-    }
-}
-
-// M rows times `Panels` panels, all of them in registers.
-template <class T, int M, int Panels>
-inline void tile(T* c, Size ldc, const T* a, Size row, Size column, const T* packed, Size distance, Size k) {
-    constexpr int vectors = UNROLLED_VECTORS * Panels;
-    V<T> sum[M][vectors];
-    for (int m = 0; m < M; m++)
-        for (int v = 0; v < vectors; v++) sum[m][v] = load(c + m * ldc + v * width<T>);
-    for (Size i = 0; i < k; i++) {
-        V<T> b[vectors];
-        for (int v = 0; v < vectors; v++)
-            b[v] = load(packed + (v / UNROLLED_VECTORS) * distance + i * panel<T> + (v % UNROLLED_VECTORS) * width<T>);
-        for (int m = 0; m < M; m++) {
-            T x = a[m * row + i * column];
-            for (int v = 0; v < vectors; v++) sum[m][v] += x * b[v];
-        }
-    }
-    for (int m = 0; m < M; m++)
-        for (int v = 0; v < vectors; v++) store(c + m * ldc + v * width<T>, sum[m][v]);
-}
-
-// The same where c ends inside the panel: in a copy, of which only the columns that exist are written back.
-template <class T, int M>
-inline void edge_tile(T* c, Size ldc, const T* a, Size row, Size column, const T* packed, Size k, Size columns) {
-    T copy[M * panel<T>] = {};
-    for (int m = 0; m < M; m++) memcpy(copy + m * panel<T>, c + m * ldc, size_t(columns) * sizeof(T));
-    tile<T, M, 1>(copy, panel<T>, a, row, column, packed, 0, k);
-    for (int m = 0; m < M; m++) memcpy(c + m * ldc, copy + m * panel<T>, size_t(columns) * sizeof(T));
-}
-
-// All panels of a block of `k` <= deepest rows of the packed matrix, for m rows that are split evenly into tiles.
-template <class T, int M>
-void tiles(T* c, Size ldc, const T* a, Size row, Size column, const T* packed, Size distance, Size k, Size columns,
-           Size panels) {
-    if (columns < panels * panel<T>)
-        edge_tile<T, M>(c, ldc, a, row, column, packed, k, columns);
-    else if (panels == 4)
-        tile<T, M, (M == 1 ? 4 : 1)>(c, ldc, a, row, column, packed, distance, k);
-    else if (panels == 2)
-        tile<T, M, (M <= 2 ? 2 : 1)>(c, ldc, a, row, column, packed, distance, k);
-    else
-        tile<T, M, 1>(c, ldc, a, row, column, packed, distance, k);
-}
-
-template <class T>
-void multiply_block(T* c, Size ldc, const T* a, Size row, Size column, const T* packed, Size m, Size k, Size n) {
-    using Tiles = void (*)(T*, Size, const T*, Size, Size, const T*, Size, Size, Size, Size);
-    static constexpr Tiles by_height[] = {nullptr,     tiles<T, 1>, tiles<T, 2>, tiles<T, 3>,
-                                          tiles<T, 4>, tiles<T, 5>, tiles<T, 6>};
-    const Size distance = k * panel<T>;
-    const Size most = m == 1 ? 4 : m == 2 ? 2 : 1;  // few rows need more panels to keep the multipliers busy
-    const Size count = (m + tallest - 1) / tallest;
-    for (Size from = 0; from < k; from += deepest) {
-        Size depth = k - from < deepest ? k - from : deepest;
-        for (Size low = 0; low < n;) {
-            Size panels = most;
-            while (panels > 1 && low + panels * panel<T> > n) panels /= 2;
-            Size columns = n - low < panels * panel<T> ? n - low : panels * panel<T>;
-            const T* block = packed + (low / panel<T>) * distance + from * panel<T>;
-            for (Size t = 0; t < count; t++) {
-                Size first = t * m / count, height = (t + 1) * m / count - first;
-                by_height[height](c + first * ldc + low, ldc, a + first * row + from * column, row, column, block,
-                                  distance, depth, columns, panels);
-            }
-            low += columns;
-        }
-    }
-}
-
-template <class T>
-void multiply(T* c, Size ldc, const T* a, Size row, Size column, const T* packed, Size m, Size k, Size n) {
-    const Size blocks = (m + together - 1) / together;
-    for (Size b = 0; b < blocks; b++) {
-        Size first = b * m / blocks, height = (b + 1) * m / blocks - first;
-        multiply_block(c + first * ldc, ldc, a + first * row, row, column, packed, height, k, n);
     }
 }
 

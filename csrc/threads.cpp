@@ -6,10 +6,10 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <memory>
+#include <exception>
 #include <mutex>
 #include <thread>
-#include <vector>
+#include <utility>
 
 namespace unrolled {
 namespace {
@@ -34,23 +34,35 @@ class Pool {
             round.fetch_add(1, std::memory_order_release);
         }
         wake.notify_all();
-        work(0);
+        attempt(0);
         for (int i = 0; pending.load(std::memory_order_acquire); i++)
             if (i > spins) sched_yield();
+        if (std::exception_ptr thrown = std::exchange(failure, nullptr)) std::rethrow_exception(thrown);
     }
 
     int size;
 
   private:
+    // What one thread throws is thrown by run, after all have ended.
+    void attempt(int index) {
+        try {
+            (*job)(index);
+        } catch (...) {
+            std::lock_guard<std::mutex> guard(mutex);
+            failure = std::current_exception();
+        }
+    }
+
     void serve(int index) {
         for (unsigned seen = 0;; ) {
-            for (int i = 0; i < spins && round.load(std::memory_order_acquire) == seen; i++) std::atomic_signal_fence(std::memory_order_seq_cst);
+            for (int i = 0; i < spins && round.load(std::memory_order_acquire) == seen; i++) {
+            }
             {
                 std::unique_lock<std::mutex> lock(mutex);
                 wake.wait(lock, [&] { return round.load(std::memory_order_acquire) != seen; });
                 seen = round.load(std::memory_order_acquire);
             }
-            if (index <= wanted) (*job)(index);
+            if (index <= wanted) attempt(index);
             pending.fetch_sub(1, std::memory_order_release);
         }
     }
@@ -58,6 +70,7 @@ class Pool {
     std::mutex caller, mutex;
     std::condition_variable wake;
     const std::function<void(int)>* job = nullptr;
+    std::exception_ptr failure;
     int wanted = 0;
     std::atomic<unsigned> round{0};
     std::atomic<int> pending{0};

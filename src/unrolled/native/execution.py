@@ -40,7 +40,6 @@ def forward(
     call = _Call(core, threads, program.shapes, batch_sizes, _dtype(parameters, initial, inputs))
     call.bind(program, inputs, parameters)
     plan = _forward_plan(program, tuple(save), core.operations)
-    static.compute(program.static, call.values, call.dtype)
     call.rows(plan.before)
     final = [np.array(state, call.dtype, order="C") for state in initial]
     call.values |= zip(program.previous, final, strict=True)
@@ -60,7 +59,6 @@ def backward(
     call = _Call(core, threads, adjoint.shapes, batch_sizes, _dtype(parameters, final, inputs))
     call.bind(program, inputs, parameters)
     plan = _backward_plan(program, adjoint, core.operations)
-    static.compute(program.static, call.values, call.dtype)
     static.compute(adjoint.fixed, call.values, call.dtype)
     call.values |= zip(adjoint.saved, saved, strict=True)
     call.values |= zip(adjoint.seeds, map(call.floats, outputs), strict=True)
@@ -236,6 +234,7 @@ class _Call:
             self.values[value] = np.ascontiguousarray(array, np.int64) if ids else self.floats(array)
         for value, array in zip(program.parameters, parameters, strict=True):
             self.values[value] = np.asarray(array, self.dtype).reshape(program.shapes[value])
+        static.compute(program.static, self.values, self.dtype)
 
     def floats(self, array: Array) -> Array:
         return np.ascontiguousarray(array, self.dtype)
