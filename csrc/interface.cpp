@@ -1,11 +1,11 @@
-// The C interface. It checks how a call is to be made; the lists and addresses of a call are the caller's to get right.
+// The C interface.
 #include "unrolled.h"
 
 #include <cstring>
 #include <new>
 
 #include "kernels.h"
-#include "run.h"
+#include "pass.h"
 
 namespace unrolled {
 namespace {
@@ -54,11 +54,6 @@ int32_t with_kernels(const unrolled_how* how, F work) {
     }
 }
 
-template <class T>
-T element(const Kernels<T>&);  // never called: the type of a table's elements
-
-#define UNROLLED_T decltype(element(kernels))
-
 }  // namespace
 }  // namespace unrolled
 
@@ -88,51 +83,16 @@ int32_t unrolled_apply(const char* isa, const char* function, int32_t dtype_byte
     return UNROLLED_BAD_ARGUMENT;
 }
 
-using unrolled::element;
 using unrolled::with_kernels;
 
-int64_t unrolled_packed_size(const unrolled_how* how, int64_t k, int64_t n) {
+int64_t unrolled_packed_size(const unrolled_how* how, int64_t rows, int64_t columns) {
     int64_t size = -1;
-    with_kernels(how, [&](const auto& kernels) { size = (n + kernels.panel - 1) / kernels.panel * kernels.panel * k; });
+    with_kernels(how, [&](const auto& kernels) {
+        size = (columns + kernels.panel - 1) / kernels.panel * kernels.panel * rows;
+    });
     return size;
 }
 
-int32_t unrolled_pack(const unrolled_how* how, void* packed, const void* data, int64_t row, int64_t column, int64_t k,
-                      int64_t n) {
-    return with_kernels(how, [&](const auto& kernels) {
-        using T = UNROLLED_T;
-        kernels.pack(static_cast<T*>(packed), static_cast<const T*>(data), row, column, k, n);
-    });
-}
-
-int32_t unrolled_run_rows(const unrolled_how* how, const unrolled_list* list, int64_t rows) {
-    return with_kernels(how, [&](const auto& kernels) { unrolled::run_rows(kernels, how->threads, *list, rows); });
-}
-
-int32_t unrolled_run_loop(const unrolled_how* how, const unrolled_list* list, const unrolled_loop* loop) {
-    return with_kernels(how, [&](const auto& kernels) { unrolled::run_loop(kernels, how->threads, *list, *loop); });
-}
-
-int32_t unrolled_outer(const unrolled_how* how, void* out, int64_t out_stride, const void* left, int64_t left_stride,
-                       int64_t m, const void* right, int64_t right_stride, int64_t n, int64_t rows) {
-    return with_kernels(how, [&](const auto& kernels) {
-        using T = UNROLLED_T;
-        unrolled::run_outer(kernels, how->threads, static_cast<T*>(out), out_stride, static_cast<const T*>(left),
-                            left_stride, m, static_cast<const T*>(right), right_stride, n, rows);
-    });
-}
-
-int32_t unrolled_total(const unrolled_how* how, void* out, const void* in, int64_t stride, int64_t columns, int64_t rows) {
-    return with_kernels(how, [&](const auto& kernels) {
-        using T = UNROLLED_T;
-        unrolled::run_total(how->threads, static_cast<T*>(out), static_cast<const T*>(in), stride, columns, rows);
-    });
-}
-
-int32_t unrolled_scatter(const unrolled_how* how, void* out, const void* in, int64_t stride, int64_t columns,
-                         const int64_t* ids, int64_t rows) {
-    return with_kernels(how, [&](const auto& kernels) {
-        using T = UNROLLED_T;
-        unrolled::run_scatter(how->threads, static_cast<T*>(out), static_cast<const T*>(in), stride, columns, ids, rows);
-    });
+int32_t unrolled_run(const unrolled_how* how, const unrolled_pass* pass) {
+    return with_kernels(how, [&](const auto& kernels) { unrolled::run(kernels, how->threads, *pass); });
 }

@@ -249,6 +249,7 @@ void unary_rows(T* out, Size stride, Operand<T> a, Size rows, Size columns, T lo
 
 template <class T, class F>
 void unary(T* out, Size stride, Operand<T> a, Size rows, Size columns, T low, T high) {
+    if (!a.scalar && stride == columns && a.stride == columns) columns *= rows, rows = 1;  // one long row
     (a.scalar ? unary_rows<T, F, true> : unary_rows<T, F, false>)(out, stride, a, rows, columns, low, high);
 }
 
@@ -270,6 +271,8 @@ void binary_rows(T* out, Size stride, Operand<T> a, Operand<T> b, Size rows, Siz
 
 template <class T, class F>
 void binary(T* out, Size stride, Operand<T> a, Operand<T> b, Size rows, Size columns) {
+    if (!a.scalar && !b.scalar && stride == columns && a.stride == columns && b.stride == columns)
+        columns *= rows, rows = 1;
     auto run = a.scalar ? (b.scalar ? binary_rows<T, F, true, true> : binary_rows<T, F, true, false>)
                         : (b.scalar ? binary_rows<T, F, false, true> : binary_rows<T, F, false, false>);
     run(out, stride, a, b, rows, columns);

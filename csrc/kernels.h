@@ -37,10 +37,11 @@ struct Kernels {
     // packed <- source, where element (i, j) of the source is data[i * row + j * column].
     void (*pack)(T* packed, const T* data, std::ptrdiff_t row, std::ptrdiff_t column, std::ptrdiff_t k,
                  std::ptrdiff_t n);
-    // c += a · packed: c (m, n) with row stride ldc; element (r, i) of a (m, k) is a[r * row + i * column]. Each element
-    // of c is one chain of multiply-adds in the order of i, whatever m is, so that a row's result depends on no other.
-    void (*multiply)(T* c, std::ptrdiff_t ldc, const T* a, std::ptrdiff_t row, std::ptrdiff_t column, const T* packed,
-                     std::ptrdiff_t m, std::ptrdiff_t k, std::ptrdiff_t n);
+    // c = init + a · packed: c (m, n) with row stride ldc; init (m, n) with row stride ldi, 0 for one row, or nullptr for
+    // zeros, and it may be c itself; element (r, i) of a (m, k) is a[r * row + i * column]. Each element of c is one chain
+    // of multiply-adds in the order of i, whatever m is, so that a row's result depends on no other.
+    void (*multiply)(T* c, std::ptrdiff_t ldc, const T* init, std::ptrdiff_t ldi, const T* a, std::ptrdiff_t row,
+                     std::ptrdiff_t column, const T* packed, std::ptrdiff_t m, std::ptrdiff_t k, std::ptrdiff_t n);
 };
 
 struct Isa {

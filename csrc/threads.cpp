@@ -1,6 +1,8 @@
 // A pool of threads that wait, spinning for a little while and then asleep: another process that wants the core gets it.
 #include "threads.h"
 
+#include "processor.h"
+
 #include <sched.h>
 #include <unistd.h>
 
@@ -26,17 +28,16 @@ class Pool {
     // Runs `work` on the caller and `count` helpers; one caller at a time.
     void run(int count, const std::function<void(int)>& work) {
         std::lock_guard<std::mutex> one(caller);
-        pending.store(size, std::memory_order_relaxed);
         {
             std::lock_guard<std::mutex> guard(mutex);
             job = &work;
             wanted = count;
+            pending.store(count, std::memory_order_relaxed);
             round.fetch_add(1, std::memory_order_release);
         }
         wake.notify_all();
-        attempt(0);
-        for (int i = 0; pending.load(std::memory_order_acquire); i++)
-            if (i > spins) sched_yield();
+        attempt(work, 0);
+        for (int i = 0; pending.load(std::memory_order_acquire); i++) pause(i);
         if (std::exception_ptr thrown = std::exchange(failure, nullptr)) std::rethrow_exception(thrown);
     }
 
@@ -44,9 +45,9 @@ class Pool {
 
   private:
     // What one thread throws is thrown by run, after all have ended.
-    void attempt(int index) {
+    void attempt(const std::function<void(int)>& work, int index) {
         try {
-            (*job)(index);
+            work(index);
         } catch (...) {
             std::lock_guard<std::mutex> guard(mutex);
             failure = std::current_exception();
@@ -55,14 +56,16 @@ class Pool {
 
     void serve(int index) {
         for (unsigned seen = 0;; ) {
-            for (int i = 0; i < spins && round.load(std::memory_order_acquire) == seen; i++) {
-            }
+            for (int i = 0; i < spins && round.load(std::memory_order_acquire) == seen; i++) pause(i);
+            const std::function<void(int)>* work = nullptr;
             {
                 std::unique_lock<std::mutex> lock(mutex);
                 wake.wait(lock, [&] { return round.load(std::memory_order_acquire) != seen; });
                 seen = round.load(std::memory_order_acquire);
+                if (index <= wanted) work = job;
             }
-            if (index <= wanted) attempt(index);
+            if (!work) continue;
+            attempt(*work, index);
             pending.fetch_sub(1, std::memory_order_release);
         }
     }
@@ -90,6 +93,23 @@ Pool& pool(int helpers) {
 }
 
 }  // namespace
+
+void pause(int times) {
+    if (times >= spins)
+        sched_yield();
+    else
+        relax();
+}
+
+void Barrier::wait() {
+    const unsigned now = round.load(std::memory_order_relaxed);
+    if (arrived.fetch_add(1, std::memory_order_acq_rel) == size - 1) {
+        arrived.store(0, std::memory_order_relaxed);
+        round.store(now + 1, std::memory_order_release);
+    } else {
+        for (int i = 0; round.load(std::memory_order_acquire) == now; i++) pause(i);
+    }
+}
 
 void parallel(int threads, const std::function<void(int)>& work) {
     if (threads <= 1)

@@ -1,9 +1,28 @@
-// parallel(n, work): work(0) … work(n - 1) at once, work(0) on the calling thread.
+// Threads that work side by side.
 #pragma once
+#include <atomic>
 #include <functional>
 
 namespace unrolled {
 
+// work(0) … work(threads - 1) at once, work(0) on the calling thread.
 void parallel(int threads, const std::function<void(int)>& work);
+
+// Lets `size` threads wait for each other.
+class Barrier {
+  public:
+    explicit Barrier(int size) : size(size) {}
+
+    // Returns when all threads have come here.
+    void wait();
+
+  private:
+    const int size;
+    std::atomic<int> arrived{0};
+    std::atomic<unsigned> round{0};
+};
+
+// Called while waiting for another thread, with the number of times so far: gives the core away after a little while.
+void pause(int times);
 
 }  // namespace unrolled

@@ -12,7 +12,7 @@ extern "C" {
 #define UNROLLED_API __attribute__((visibility("default")))
 
 /* Changes whenever a function here changes; a caller compares it with the one that it was written for. */
-#define UNROLLED_INTERFACE 2
+#define UNROLLED_INTERFACE 3
 UNROLLED_API int32_t unrolled_interface(void);
 
 enum { UNROLLED_OK = 0, UNROLLED_NO_SUCH_ISA = 1, UNROLLED_NO_SUCH_FUNCTION = 2, UNROLLED_BAD_ARGUMENT = 3, UNROLLED_NO_MEMORY = 4 };
@@ -57,30 +57,45 @@ enum {
     UNROLLED_ONE_HOT
 };
 
-/* Where a value of a list lives. Rows are `stride` elements apart and have `columns` elements next to each other.
- *   STEP      one row for each row of the packed sequences
- *   BATCH     one row for each sequence: what goes from step to step
- *   REGISTER  nowhere outside of the list; `stride` is its first column in the register file, `data` is not read
- *   ROW       one row, the same for all
- *   NUMBER    `number`; `data` is not read
- *   IDS       int64 symbols, one for each row of the packed sequences
- *   PACKED    a matrix (k, columns) from unrolled_pack
- *   TABLE     a matrix whose rows have `columns` elements without gaps, for lookup */
+/* The memory of a pass, owned by the caller, who says how long it is: a pass that would reach beyond is refused.
+ * `length` counts elements: numbers of the pass's dtype, or int64 where `holds` is UNROLLED_IDS. Row i begins at element
+ * i * stride; `across` is the distance of neighbouring columns, 1 but for a matrix that is packed. What a pass writes is
+ * `writable` and overlaps no other buffer. */
+enum { UNROLLED_NUMBERS, UNROLLED_SYMBOLS };
+typedef struct {
+    void* data;
+    int64_t length, stride, across;
+    int32_t holds, writable;
+} unrolled_buffer;
+
+/* An operand: `columns` columns of a buffer, from column `start` on. Which row stands for row r of the batch at step t:
+ *   STEP      offset(t) + r, where offset(t) counts the rows of all steps before t
+ *   AFTER     batch + offset(t) + r: the array begins with the state before the first step
+ *   BEFORE    where AFTER is for the same r one step earlier: r if t = 0
+ *   BATCH     r: what goes from step to step
+ *   ROW       0, the same for all
+ * The others:
+ *   REGISTER  `start` is the first column in the register file, which forgets all from one block of rows to the next
+ *   NUMBER    `number`
+ *   IDS       int64 symbols below `rows`, one for each row of the packed sequences
+ *   MATRIX    (rows, columns)
+ *   PACKED    a matrix (rows, columns) as stage PACK writes it */
 enum {
     UNROLLED_STEP,
+    UNROLLED_AFTER,
+    UNROLLED_BEFORE,
     UNROLLED_BATCH,
-    UNROLLED_REGISTER,
     UNROLLED_ROW,
+    UNROLLED_REGISTER,
     UNROLLED_NUMBER,
     UNROLLED_IDS,
-    UNROLLED_PACKED,
-    UNROLLED_TABLE
+    UNROLLED_MATRIX,
+    UNROLLED_PACKED
 };
 
 typedef struct {
-    int32_t kind, columns;
-    int64_t stride;
-    void* data;
+    int32_t kind, buffer;
+    int64_t rows, columns, start;
     double number;
 } unrolled_value;
 
@@ -89,53 +104,52 @@ typedef struct {
     double low, high;
 } unrolled_instruction;
 
-/* `registers` is the number of columns of the register file. */
+/* What a pass does, one after the other:
+ *   PACK      out (PACKED) <- left (MATRIX)
+ *   ROWS      the instructions over all rows of the packed sequences
+ *   FORWARD   the instructions over one step after the other
+ *   BACKWARD  the same from the last step to the first
+ *   OUTER     out (MATRIX) <- sum over all rows of left right^T
+ *   TOTAL     out (ROW) <- sum over all rows of left
+ *   SCATTER   row ids[r] of out (MATRIX) <- sum of the rows r of left; right are the ids
+ * ROWS, FORWARD and BACKWARD have `count` instructions from the `first` on, and `registers` columns of registers.
+ * `segment`: where it is positive, all values of a step are divided into segments of so many columns, and one thread
+ * may compute some columns of each segment for all rows; only products read columns of another thread. */
+enum {
+    UNROLLED_PACK,
+    UNROLLED_ROWS,
+    UNROLLED_FORWARD,
+    UNROLLED_BACKWARD,
+    UNROLLED_OUTER,
+    UNROLLED_TOTAL,
+    UNROLLED_SCATTER
+};
+
 typedef struct {
+    int32_t stage, out, left, right;
+    int64_t first, count, registers, segment;
+} unrolled_stage;
+
+/* Step t has batch_sizes[t] rows, the first ones of the batch; the sizes fall and none is above `batch`. */
+typedef struct {
+    const unrolled_buffer* buffers;
     const unrolled_value* values;
-    int64_t value_count;
     const unrolled_instruction* instructions;
-    int64_t count;
-    int64_t registers;
-} unrolled_list;
-
-/* Step t has batch_sizes[t] rows, the first ones of the batch; the sizes fall. */
-typedef struct {
+    const unrolled_stage* stages;
     const int64_t* batch_sizes;
-    int64_t steps;
-    int32_t backward, unused;
-} unrolled_loop;
+    int64_t buffer_count, value_count, instruction_count, stage_count, steps, batch;
+} unrolled_pass;
 
-/* What every call below takes: the instruction set, 4 or 8 bytes, and the number of threads, which changes no result. */
+/* How a pass runs: the instruction set, 4 or 8 bytes, and the number of threads, which changes no bit of a result. */
 typedef struct {
     const char* isa;
     int32_t dtype_bytes, threads;
 } unrolled_how;
 
-/* Elements that unrolled_pack writes for a matrix (k, n); -1 for a bad argument. */
-UNROLLED_API int64_t unrolled_packed_size(const unrolled_how* how, int64_t k, int64_t n);
+/* Elements that PACK writes for a matrix (rows, columns); -1 for a bad argument. */
+UNROLLED_API int64_t unrolled_packed_size(const unrolled_how* how, int64_t rows, int64_t columns);
 
-/* packed <- the matrix (k, n) whose element (i, j) is data[i * row + j * column]. */
-UNROLLED_API int32_t unrolled_pack(const unrolled_how* how, void* packed, const void* data, int64_t row, int64_t column,
-                                   int64_t k, int64_t n);
-
-/* The list over `rows` rows of the packed sequences. */
-UNROLLED_API int32_t unrolled_run_rows(const unrolled_how* how, const unrolled_list* list, int64_t rows);
-
-/* The list over the rows of one step after the other, or backward, from the last step to the first. */
-UNROLLED_API int32_t unrolled_run_loop(const unrolled_how* how, const unrolled_list* list, const unrolled_loop* loop);
-
-/* out (m, n) <- sum over rows r of left[r] right[r]^T. */
-UNROLLED_API int32_t unrolled_outer(const unrolled_how* how, void* out, int64_t out_stride, const void* left,
-                                    int64_t left_stride, int64_t m, const void* right, int64_t right_stride, int64_t n,
-                                    int64_t rows);
-
-/* out (columns) <- the sum of the rows of in. */
-UNROLLED_API int32_t unrolled_total(const unrolled_how* how, void* out, const void* in, int64_t stride, int64_t columns,
-                                    int64_t rows);
-
-/* Row ids[r] of out (symbols, columns, without gaps) += row r of in. */
-UNROLLED_API int32_t unrolled_scatter(const unrolled_how* how, void* out, const void* in, int64_t stride, int64_t columns,
-                                      const int64_t* ids, int64_t rows);
+UNROLLED_API int32_t unrolled_run(const unrolled_how* how, const unrolled_pass* pass);
 
 #ifdef __cplusplus
 }

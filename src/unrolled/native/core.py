@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import unrolled.native
 from unrolled.errors import BackendError
 
-INTERFACE = 2  # the version of csrc/unrolled.h that this file was written for
+INTERFACE = 3  # the version of csrc/unrolled.h that this file was written for
 LIBRARY = {"nt": "unrolled.dll"}.get(os.name, "libunrolled.so")
 _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "unrolled_interface": (c_int32, []),
@@ -24,15 +24,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "unrolled_functions": (c_char_p, []),
     "unrolled_operations": (c_char_p, []),
     "unrolled_packed_size": (c_int64, [c_void_p, c_int64, c_int64]),
-    "unrolled_pack": (c_int32, [c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int64]),
-    "unrolled_run_rows": (c_int32, [c_void_p, c_void_p, c_int64]),
-    "unrolled_run_loop": (c_int32, [c_void_p, c_void_p, c_void_p]),
-    "unrolled_outer": (
-        c_int32,
-        [c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_int64, c_void_p, c_int64, c_int64, c_int64],
-    ),
-    "unrolled_total": (c_int32, [c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_int64]),
-    "unrolled_scatter": (c_int32, [c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_int64]),
+    "unrolled_run": (c_int32, [c_void_p, c_void_p]),
     "unrolled_apply": (
         c_int32,
         [c_char_p, c_char_p, c_int32, c_void_p, c_void_p, c_int64, c_double, c_double],
@@ -85,13 +77,10 @@ class Core:
         if status:
             raise BackendError(f"The core refused {name}: {_REASONS.get(status, status)}.")
 
-    def pack(self, how: How, matrix: NDArray[Any]) -> NDArray[Any]:
-        """``matrix`` (k, n), of any strides, as the core multiplies with it."""
-        k, n = matrix.shape
-        packed = np.empty(self.library.unrolled_packed_size(ctypes.byref(how), k, n), matrix.dtype)
-        row, column = (stride // matrix.itemsize for stride in matrix.strides)
-        self.call("unrolled_pack", how, packed.ctypes.data, matrix.ctypes.data, row, column, k, n)
-        return packed
+    def packed_size(self, how: How, rows: int, columns: int) -> int:
+        """The elements of a packed matrix (rows, columns)."""
+        size: int = self.library.unrolled_packed_size(ctypes.byref(how), rows, columns)
+        return size
 
     def apply(
         self, function: str, values: NDArray[np.floating], low: float = 0.0, high: float = 0.0

@@ -1,201 +1,344 @@
-"""From the instruction lists of a program to those of the core: where each value lives, and which operations touch it.
-
-A value that only its own list reads lives in a register; one that others read has a row for each row of the packed
-sequences. A slice is a view, a concatenation is copies into views. What is static is computed in numpy beforehand.
-"""
+"""From the work of a call to a pass of the core: its buffers, operands, instructions and stages. Made once a program."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.equations.operations import ELEMENTWISE
+from unrolled.native.layout import Layout, Line
+from unrolled.native.work import (
+    AFTER, BATCH, BEFORE, IDS, MATRIX, NUMBER, PACKED, REGISTER, ROW, STEP, Work,
+)  # fmt: skip
 from unrolled.program.instructions import Instruction, Shape
 
-STEP, BATCH, REGISTER, ROW, NUMBER, IDS, PACKED, TABLE = range(8)
-REDUCTIONS = ("outer", "total", "scatter")  # sums over the rows of all steps
-ALWAYS_STEP = ("zeros", "expand", "concat", "one_hot", "lookup")
-
-VALUE = np.dtype([("kind", "i4"), ("columns", "i4"), ("stride", "i8"), ("data", "u8"), ("number", "f8")], align=True)
-INSTRUCTION = np.dtype(
-    [("op", "i4"), ("out", "i4"), ("args", "i4", 3), ("unused", "i4"), ("low", "f8"), ("high", "f8")], align=True
+VALUE = np.dtype(
+    [("kind", "i4"), ("buffer", "i4"), ("rows", "i8"), ("columns", "i8"), ("start", "i8"), ("number", "f8")]
 )
-
-# where a value's address comes from: the value, how a matrix is laid out, and the first column
-Source = tuple[int, str, int]
+INSTRUCTION = np.dtype(
+    [("op", "i4"), ("out", "i4"), ("args", "i4", 3), ("unused", "i4"), ("low", "f8"), ("high", "f8")]
+)
+STAGE = np.dtype(
+    [
+        ("stage", "i4"), ("out", "i4"), ("left", "i4"), ("right", "i4"),
+        ("first", "i8"), ("count", "i8"), ("registers", "i8"), ("segment", "i8"),
+    ]
+)  # fmt: skip
+PACK, ROWS, FORWARD, BACKWARD, OUTER, TOTAL, SCATTER = range(7)
+_LANES = 16  # registers begin where a vector register would
 
 
 @dataclass(frozen=True)
-class List:
-    """One instruction list of the core; ``sources`` are the entries of ``values`` whose address a call fills in."""
+class Given:
+    """What the caller has: a value, or its transpose. Only what is packed may have gaps between its columns."""
 
+    value: int
+    transposed: bool = False
+    packed: bool = False
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A new array with a row for each row of the packed sequences, after those of the first ``states`` at their columns."""
+
+    columns: int
+    states: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class State:
+    """A new array (B, n) with the first values of a state, which the call replaces."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Room:
+    """A new array: for a packed matrix, or for the sum over all rows that ``value`` is, or its transpose."""
+
+    shape: Shape
+    packed: bool = False
+    value: int | None = None
+    transposed: bool = False
+
+
+Buffer = Given | Rows | State | Room
+Found = tuple[int, int, bool]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A pass of the core but for the addresses.
+
+    ``found`` tells where a value lies afterwards: buffer, first column, and whether it is after the first states.
+    """
+
+    buffers: tuple[Buffer, ...]
     values: NDArray[Any]
     instructions: NDArray[Any]
-    registers: int
-    sources: tuple[tuple[int, Source], ...]
+    stages: NDArray[Any]
+    found: Mapping[int, Found]
+    states: tuple[tuple[Found, int], ...]  # of each state after the last step, and its columns
     shapes: tuple[Shape, ...]
-    stores: tuple[int, ...]  # the values for which a call provides a row for each row of the packed sequences
+
+
+def plan(work: Work, operations: Sequence[str]) -> Plan:
+    """Lower ``work`` for a core that knows ``operations``."""
+    return _Lowering(work, {name: i for i, name in enumerate(operations)}).plan()
 
 
 @dataclass
-class Lowering:
-    """Lowers one list. ``kinds`` says of every value from outside whether it is STEP, BATCH, IDS or static (ROW)."""
-
-    shapes: Sequence[Shape]
-    kinds: Mapping[int, int]
-    numbers: Mapping[int, float]
+class _Lowering:
+    work: Work
     operations: Mapping[str, int]
-    outside: frozenset[int]  # what is computed here and read elsewhere
-    entries: list[tuple[int, int, int, float]] = field(default_factory=list)
+    buffers: list[Buffer] = field(default_factory=list)
+    values: list[tuple[int, int, int, int, int, float]] = field(default_factory=list)
+    instructions: list[tuple[int, int, list[int], float, float]] = field(default_factory=list)
+    packs: list[tuple[int, ...]] = field(default_factory=list)
+    stages: list[tuple[int, ...]] = field(default_factory=list)
     index: dict[object, int] = field(default_factory=dict)
-    views: dict[int, tuple[int, int]] = field(default_factory=dict)  # a value that is part of another: which, where
-    offsets: dict[int, int] = field(default_factory=dict)  # of registers
-    free: dict[int, list[int]] = field(default_factory=dict)
-    registers: int = 0
-    sources: list[tuple[int, Source]] = field(default_factory=list)
-    written: list[tuple[int, int, list[int], float, float]] = field(default_factory=list)
-    stores: list[int] = field(default_factory=list)
+    places: dict[int, tuple[int, int]] = field(default_factory=dict)  # id of a line → buffer, or −1, and first column
+    in_loop: bool = False
 
-    def lower(self, instructions: Sequence[Instruction], copies: Iterable[tuple[int, int]] = ()) -> List:
-        """``copies`` are (from, to) at the end of the list: what goes to the next step."""
-        copies = list(copies)
-        last = self._last_uses(instructions, copies)
-        for place, instruction in enumerate(instructions):
+    def plan(self) -> Plan:
+        work = self.work
+        self.layout = Layout(work)
+        self._arrays()
+        for number, kind in enumerate((ROWS, BACKWARD if work.backward else FORWARD, ROWS)):
+            self.in_loop = number == 1
+            self._list(number, kind)
+        self.in_loop = False
+        sums = [self._sum(instruction) for instruction in work.sums]
+        stages = [*self.packs, *self.stages, *sums]
+        found = {v: self._found(v) for v in sorted(work.wanted)}
+        found |= {v: found[copy] for v, copy in work.kept.items() if copy in found}
+        states = tuple((self._state(i), work.shapes[v][0]) for i, (v, _) in enumerate(work.states))
+        instructions = [(op, out, [*args, 0, 0, 0][:3], 0, low, high) for op, out, args, low, high in self.instructions]
+        return Plan(
+            tuple(self.buffers), np.array(self.values, VALUE), np.array(instructions, INSTRUCTION),
+            np.array(stages, STAGE), found, states, work.shapes,
+        )  # fmt: skip
+
+    # ── buffers ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _arrays(self) -> None:
+        """A buffer for each line of rows and for each state that is not kept for all steps."""
+        for line in {id(line): line for line in self.layout.lines.values()}.values():
+            if line.rows:
+                self._array(line)
+        for index, stepwise in enumerate(self.work.stepwise):
+            if not stepwise:
+                self.index["state", index] = self._buffer(State(index))
+
+    def _array(self, line: Line) -> None:
+        low, high = _extent(line, self.layout)
+        states = tuple(
+            (index, line.columns[following] - low)
+            for index, (_, following) in enumerate(self.work.states)
+            if self.work.stepwise[index] and self.layout.lines[following] is line
+        )
+        self.places[id(line)] = self._buffer(Rows(high - low, states)), low
+
+    def _buffer(self, buffer: Buffer) -> int:
+        self.buffers.append(buffer)
+        return len(self.buffers) - 1
+
+    def _given(self, given: Given) -> int:
+        if given not in self.index:
+            self.index[given] = self._buffer(given)
+        return self.index[given]
+
+    def _found(self, value: int) -> Found:
+        """Where a value lies that is read after the pass."""
+        line, column = self.layout.find(value)
+        if line:
+            buffer, low = self.places[id(line)]
+            return buffer, column - low, self._after_states(buffer)
+        root, at = self.layout.roots.get(value, (value, 0))
+        for index, (previous, _) in enumerate(self.work.states):
+            if root == previous:
+                buffer, column, _ = self._state(index)
+                return buffer, column + at, False
+        return self._given(Given(root)), at, False
+
+    def _after_states(self, buffer: int) -> bool:
+        array = self.buffers[buffer]
+        return isinstance(array, Rows) and bool(array.states)
+
+    def _state(self, index: int) -> Found:
+        if self.work.stepwise[index]:
+            return self._found(self.work.states[index][1])
+        return self.index["state", index], 0, False
+
+    # ── one list ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _list(self, number: int, stage: int) -> None:
+        instructions = self.work.lists[number]
+        first = len(self.instructions)
+        registers = self._registers(number)
+        for instruction in instructions:
             self._instruction(instruction)
-            for root in last.get(place, ()):
-                self.free.setdefault(self.shapes[root][0], []).append(self.offsets[root])
-        # a state that becomes another one is set aside before it is overwritten
-        entries = [self._set_aside(source) if self._is_state(source) else self._entry(source) for source, _ in copies]
-        for entry, (_, target) in zip(entries, copies, strict=True):
-            self._emit("copy", self._entry(target), [entry])
-        values = np.zeros(len(self.entries), VALUE)
-        for i, (kind, columns, stride, number) in enumerate(self.entries):
-            values[i] = kind, columns, stride, 0, number
-        written = np.zeros(len(self.written), INSTRUCTION)
-        for i, (op, out, args, low, high) in enumerate(self.written):
-            written[i] = op, out, [*args, 0, 0, 0][:3], 0, low, high
-        return List(values, written, self.registers, tuple(self.sources), tuple(self.shapes), tuple(self.stores))
+        if self.in_loop:
+            for index, (_, following) in enumerate(self.work.states):
+                if not self.work.stepwise[index] and self.layout.lines[following].state != index:
+                    state = self._operand(BATCH, self.index["state", index], 0, self.work.shapes[following][0])
+                    self._emit("copy", state, [self._value(following)])
+        count = len(self.instructions) - first
+        if count:
+            segment = self._segment(number) if self.in_loop else 0
+            self.stages.append((stage, 0, 0, 0, first, count, registers, segment))
 
-    def _last_uses(
-        self, instructions: Sequence[Instruction], copies: Sequence[tuple[int, int]]
-    ) -> dict[int, list[int]]:
-        """Place in the list → the registers that nothing reads after it."""
-        roots: dict[int, int] = {}
-        last: dict[int, int] = {}
-        for place, instruction in enumerate(instructions):
-            if instruction.op == "slice" and instruction.out not in self.outside:
-                roots[instruction.out] = roots.get(instruction.args[0], instruction.args[0])
-            elif instruction.out not in self.outside:
-                last[instruction.out] = place
-            for argument in instruction.args:
-                root = roots.get(argument, argument)
-                if root in last:
-                    last[root] = place
-        for source, _ in copies:
-            last.pop(roots.get(source, source), None)
-        found: dict[int, list[int]] = {}
-        for root, place in last.items():
-            found.setdefault(place, []).append(root)
-        return found
+    def _registers(self, number: int) -> int:
+        """Places for the lines of a list that are not rows; the columns that they need together."""
+        layout, free, used, ends = self.layout, dict[int, list[int]](), 0, dict[int, list[tuple[int, int]]]()
+        for place, instruction in enumerate(self.work.lists[number]):
+            line = layout.lines.get(instruction.out)
+            if line and not line.rows and line.state is None and id(line) not in self.places:
+                low, high = _extent(line, layout)
+                size = -(-(high - low) // _LANES) * _LANES
+                at = free[size].pop() if free.get(size) else used
+                used = max(used, at + size)
+                self.places[id(line)] = -1, low - at
+                last = max(layout.last_use(line), *(layout.born[v] for v in line.columns))
+                if last[0] == number:
+                    ends.setdefault(last[1], []).append((size, at))
+            for size, at in ends.get(place, ()):
+                free.setdefault(size, []).append(at)
+        return used
+
+    def _segment(self, number: int) -> int:
+        """Columns of the segments that threads may share; 0 where they may not."""
+        instructions = [i for i in self.work.lists[number] if i.op != "slice"]
+        if not all(i.op in ("product", "affine", "concat", *_ELEMENTWISE) for i in instructions):
+            return 0
+        segment = min(self.layout.width(i.out) for i in instructions)
+        starts = (self._start(v) for i in instructions for v in (i.out, *i.args) if not self._is_whole(i, v))
+        parts = (self.layout.width(v) for i in instructions for v in (i.out, *(i.args if i.op == "concat" else ())))
+        return segment if segment > 1 and not any(n % segment for n in (*starts, *parts)) else 0
+
+    def _is_whole(self, instruction: Instruction, value: int) -> bool:
+        """Is this what a product reads whole, whoever has computed it?"""
+        return instruction.op in ("product", "affine") and value in instruction.args[-2:]
+
+    def _start(self, value: int) -> int:
+        """Where a value begins in its line, or in the state that it is cut from."""
+        line, column = self.layout.find(value)
+        if line is None or line.state is not None:
+            return column if line or any(value == s for s, _ in self.work.states) or value in self.layout.roots else 0
+        return column - self._first(line)
+
+    def _first(self, line: Line) -> int:
+        return _extent(line, self.layout)[0]
 
     def _instruction(self, instruction: Instruction) -> None:
         op, out, args, data = instruction.op, instruction.out, instruction.args, instruction.data
-        if op == "slice" and out not in self.outside:
-            base, at = self.views.get(args[0], (args[0], 0))
-            self.views[out] = base, at + data[0]
+        if op == "slice":
             return
-        self._place(out)
         if op == "concat":
-            at = 0
-            for part in args:
-                (n,) = self.shapes[part]
-                self._emit("copy", self._entry(out, at, n), [self._entry(part)])
-                at += n
-        elif op == "slice":
-            base, at = self.views.get(args[0], (args[0], 0))
-            self._emit("copy", self._entry(out), [self._entry(base, at + data[0], data[1] - data[0])])
-        elif op in ("product", "affine"):
-            init = self._entry(args[0]) if op == "affine" else self._zero()
-            layout = "rows" if data else "columns"
-            self._emit(
-                "multiply", self._entry(out), [init, self._matrix(args[-2], layout, PACKED), self._entry(args[-1])]
-            )
+            return self._join(instruction)
+        if op in ("product", "affine"):
+            init = self._value(args[0]) if op == "affine" else self._number(0.0)
+            # columns of what is packed are components of the result
+            matrix = self._packed(args[-2], transposed=not data)
+            self._emit("multiply", self._value(out), [init, matrix, self._value(args[-1])])
         elif op == "lookup":
-            layout = "rows" if data else "columns"
-            self._emit(
-                "lookup", self._entry(out), [self._matrix(args[0], f"table {layout}", TABLE), self._entry(args[1])]
-            )
+            self._emit("lookup", self._value(out), [self._table(args[0], transposed=not data), self._value(args[1])])
         elif op in ("expand", "zeros"):
-            self._emit("copy", self._entry(out), [self._entry(args[0]) if args else self._zero()])
+            self._emit("copy", self._value(out), [self._value(args[0]) if args else self._number(0.0)])
         elif op in ("sum", "mean"):
-            scale = 1.0 if op == "sum" else 1.0 / self.shapes[args[0]][0]
-            self._emit("sum", self._entry(out), [self._entry(args[0])], scale)
+            scale = 1.0 if op == "sum" else 1.0 / self.work.shapes[args[0]][0]
+            self._emit("sum", self._value(out), [self._value(args[0])], scale)
         else:
             constants = [] if op == "one_hot" else [float(each) for each in data]
-            self._emit("mul" if op == "scale" else op, self._entry(out), [self._entry(a) for a in args], *constants)
+            self._emit("mul" if op == "scale" else op, self._value(out), [self._value(a) for a in args], *constants)
+        return None
+
+    def _join(self, concat: Instruction) -> None:
+        line, at = self.layout.find(concat.out)
+        for part in concat.args:
+            if self.layout.find(part) != (line, at):
+                self._emit("copy", self._columns(line, at, self.layout.width(part)), [self._value(part)])
+            at += self.layout.width(part)
 
     def _emit(self, op: str, out: int, args: list[int], low: float = 0.0, high: float = 0.0) -> None:
-        self.written.append((self.operations[op], out, args, low, high))
+        self.instructions.append((self.operations[op], out, args, low, high))
 
-    def _place(self, value: int) -> None:
-        """A register, or rows of its own, for a value that is computed here."""
-        if value in self.outside:
-            self.stores.append(value)
-            return
-        (n,) = self.shapes[value]
-        free = self.free.get(n)
-        if free:
-            self.offsets[value] = free.pop()
-        else:
-            self.offsets[value] = self.registers
-            self.registers += -(-n // 16) * 16
+    # ── operands ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _entry(self, value: int, at: int = 0, columns: int | None = None) -> int:
-        """The core's number for a value, or for some columns of it."""
-        if columns is None:
-            (columns,) = self.shapes[value] if self.shapes[value] else (1,)
-        if value in self.views:
-            value, start = self.views[value]
-            at += start
-        key = value, at, columns
+    def _value(self, value: int) -> int:
+        work = self.work
+        line, column = self.layout.find(value)
+        width = work.shapes[value][0] if work.shapes[value] else 1
+        if line:
+            return self._columns(line, column, width)
+        root, at = self.layout.roots.get(value, (value, 0))
+        for index, (previous, _) in enumerate(work.states):
+            if root == previous:
+                buffer, column, _ = self._state(index)
+                kind = STEP if not self.in_loop else BEFORE if work.stepwise[index] else BATCH
+                return self._operand(kind, buffer, column + at, width)
+        if root in work.numbers:
+            return self._number(work.numbers[root])
+        kind = work.given[root]
+        rows = width if kind == IDS else 0
+        return self._operand(kind, self._given(Given(root)), at, 1 if kind == IDS else width, rows)
+
+    def _columns(self, line: Line | None, column: int, width: int) -> int:
+        assert line is not None
+        if line.state is not None:
+            return self._operand(BATCH, self.index["state", line.state], column, width)
+        buffer, low = self.places[id(line)]
+        if buffer < 0:
+            return self._operand(REGISTER, 0, column - low, width)
+        return self._operand(AFTER if self._after_states(buffer) else STEP, buffer, column - low, width)
+
+    def _packed(self, value: int, transposed: bool) -> int:
+        key = "packed", value, transposed
         if key not in self.index:
-            self.index[key] = len(self.entries)
-            if value in self.offsets:
-                self.entries.append((REGISTER, columns, self.offsets[value] + at, 0.0))
-            elif value in self.numbers:
-                self.entries.append((NUMBER, 1, 0, self.numbers[value]))
-            else:
-                kind = STEP if value in self.stores else self.kinds[value]
-                self.sources.append((len(self.entries), (value, "", at)))
-                self.entries.append((kind, columns, self.shapes[value][0], 0.0))
+            shape = self._shape(value, transposed)
+            matrix = self._operand(MATRIX, self._given(Given(value, transposed, packed=True)), 0, shape[1], shape[0])
+            self.index[key] = self._operand(PACKED, self._buffer(Room(shape, packed=True)), 0, shape[1], shape[0])
+            self.packs.append((PACK, self.index[key], matrix, 0, 0, 0, 0, 0))
         return self.index[key]
 
-    def _matrix(self, value: int, layout: str, kind: int) -> int:
-        key = value, layout
+    def _table(self, value: int, transposed: bool) -> int:
+        rows, columns = self._shape(value, transposed)
+        return self._operand(MATRIX, self._given(Given(value, transposed)), 0, columns, rows)
+
+    def _shape(self, value: int, transposed: bool) -> Shape:
+        return self.work.shapes[value][:: -1 if transposed else 1]
+
+    def _number(self, number: float) -> int:
+        return self._operand(NUMBER, 0, 0, 1, 0, number)
+
+    def _operand(self, kind: int, buffer: int, start: int, columns: int, rows: int = 0, number: float = 0.0) -> int:
+        key = "operand", kind, buffer, start, columns, rows, number
         if key not in self.index:
-            rows, columns = self.shapes[value]
-            self.index[key] = len(self.entries)
-            self.sources.append((len(self.entries), (value, layout, 0)))
-            self.entries.append((kind, columns if layout.endswith("rows") else rows, 0, 0.0))
+            self.index[key] = len(self.values)
+            self.values.append((kind, buffer, rows, columns, start, number))
         return self.index[key]
 
-    def _is_state(self, value: int) -> bool:
-        return self.kinds.get(self.views.get(value, (value, 0))[0]) == BATCH
+    # ── sums over all rows ───────────────────────────────────────────────────────────────────────────────────
 
-    def _set_aside(self, value: int) -> int:
-        (n,) = self.shapes[value]
-        source = self._entry(value)
-        aside = len(self.entries)
-        self.entries.append((REGISTER, n, self.registers, 0.0))
-        self.registers += -(-n // 16) * 16
-        self._emit("copy", aside, [source])
-        return aside
+    def _sum(self, instruction: Instruction) -> tuple[int, ...]:
+        transposed = instruction.op == "scatter"
+        shape = self._shape(instruction.out, transposed)
+        room = self._buffer(Room(shape, False, instruction.out, transposed))
+        self.index["sum", instruction.out] = room
+        kind, rows = (ROW, 0) if instruction.op == "total" else (MATRIX, shape[0])
+        out = self._operand(kind, room, 0, shape[-1], rows)
+        stage = {"outer": OUTER, "total": TOTAL, "scatter": SCATTER}[instruction.op]
+        left, right = [*(self._value(a) for a in instruction.args), 0][:2]
+        return stage, out, left, right, 0, 0, 0, 0
 
-    def _zero(self) -> int:
-        if "zero" not in self.index:
-            self.index["zero"] = len(self.entries)
-            self.entries.append((NUMBER, 1, 0, 0.0))
-        return self.index["zero"]
+
+def _extent(line: Line, layout: Layout) -> tuple[int, int]:
+    """The first column of a line and the one after its last."""
+    return min(line.columns.values()), max(c + layout.width(v) for v, c in line.columns.items())
+
+
+_ELEMENTWISE = frozenset({*ELEMENTWISE, "dtanh", "dsigmoid", "expand", "zeros"})

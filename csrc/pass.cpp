@@ -1,0 +1,169 @@
+// Nothing that is computed for a row depends on another row, and no sum is divided among threads: their number, and how
+// they share the work, change no bit of a result.
+#include "pass.h"
+
+#include <memory>
+#include <vector>
+
+#include "interpreter.h"
+#include "processor.h"
+#include "sums.h"
+#include "threads.h"
+
+namespace unrolled {
+namespace {
+
+constexpr double little = 1e5;               // multiplications of a pass below which one thread is faster
+constexpr double little_of_step = 16384;     // of a step, below which threads that share its columns would mostly wait
+constexpr int64_t second_cache = 1536 << 10; // bytes of weights that stay near one processor
+
+template <class T>
+class Pass {
+  public:
+    Pass(const Kernels<T>& kernels, int threads, const unrolled_pass& pass)
+        : k(kernels), pass(pass), operands(pass), threads(threads) {
+        for (int64_t t = 0; t < pass.steps; t++) rows += pass.batch_sizes[t];
+        dense = rows == pass.batch * pass.steps;
+        double products = 0;
+        int64_t registers = 0;
+        for (int64_t s = 0; s < pass.stage_count; s++) {
+            const unrolled_stage& stage = pass.stages[s];
+            lists.emplace_back(pass, stage, int64_t(sizeof(T)));
+            products += lists.back().products * double(rows);
+            registers = std::max(registers, lists.back().block * stage.registers);
+            if (stage.stage == UNROLLED_OUTER)
+                products += double(columns(stage.left)) * double(columns(stage.right)) * double(rows);
+        }
+        if (products < little) this->threads = 1;
+        // a multiple of what comes from memory at once, so that no two threads write to the same line
+        each = (std::max({registers, outer_workspace(k), int64_t(256)}) + 63) / 64 * 64;
+        workspace.reset(new T[size_t((each + 64) * (this->threads + 1))]);
+        auto address = reinterpret_cast<uintptr_t>(workspace.get());
+        aligned = workspace.get() + (64 - address % 64) % 64 / sizeof(T);
+    }
+
+    void run() {
+        Barrier barrier(threads);
+        parallel(threads, [&](int part) {
+            NoDenormals here;
+            for (int64_t s = 0; s < pass.stage_count; s++) {
+                if (s && !alike(pass.stages[s - 1], pass.stages[s])) barrier.wait();
+                run(pass.stages[s], lists[size_t(s)], part, barrier);
+            }
+        });
+    }
+
+  private:
+    int64_t columns(int32_t value) const { return pass.values[value].columns; }
+    T* data(int32_t value) const { return operands.of[size_t(value)].data; }
+    // A value as sums see it: with a row for each row of the packed sequences, or the same row again and again.
+    template <class U>
+    Matrix<U> matrix(int32_t value) const {
+        const auto& here = operands.of[size_t(value)];
+        switch (pass.values[value].kind) {
+            case UNROLLED_ROW: return {here.data, 0, columns(value)};
+            case UNROLLED_NUMBER: return {const_cast<T*>(&here.number), 0, columns(value)};
+            case UNROLLED_AFTER: return {here.data + pass.batch * here.stride, here.stride, columns(value)};
+            default: return {here.data, here.stride, columns(value)};
+        }
+    }
+    T* own(int part) const { return aligned + (each + 64) * part; }
+
+    static bool sums(const unrolled_stage& stage) { return stage.stage >= UNROLLED_OUTER; }
+    // Neither of the two reads what the other writes.
+    static bool alike(const unrolled_stage& one, const unrolled_stage& other) {
+        return (one.stage == UNROLLED_PACK && other.stage == UNROLLED_PACK) || (sums(one) && sums(other));
+    }
+
+    void run(const unrolled_stage& stage, const List& list, int part, Barrier& barrier) {
+        switch (stage.stage) {
+            case UNROLLED_PACK: return pack(stage, part);
+            case UNROLLED_ROWS: return all_rows(list, part);
+            case UNROLLED_FORWARD:
+            case UNROLLED_BACKWARD: return loop(stage, list, part, barrier);
+            case UNROLLED_OUTER:
+                return outer<T>(k, matrix<T>(stage.out), matrix<const T>(stage.left), matrix<const T>(stage.right), rows,
+                                own(part), part, threads);
+            case UNROLLED_TOTAL:
+                return total<T>(k, data(stage.out), matrix<const T>(stage.left), rows, own(part), part, threads);
+            case UNROLLED_SCATTER:
+                return scatter<T>(k, matrix<T>(stage.out), pass.values[stage.out].rows, matrix<const T>(stage.left),
+                                  reinterpret_cast<const int64_t*>(data(stage.right)),
+                                  operands.of[size_t(stage.right)].stride, rows, part, threads);
+        }
+    }
+
+    void pack(const unrolled_stage& stage, int part) {
+        const auto& from = operands.of[size_t(stage.left)];
+        const int64_t depth = pass.values[stage.left].rows;
+        const Share mine(columns(stage.left), k.panel, part, threads);
+        k.pack(data(stage.out) + mine.low * depth, from.data + mine.low * from.across, from.stride, from.across, depth,
+               mine.high - mine.low);
+    }
+
+    void all_rows(const List& list, int part) {
+        const Share mine(rows, 1, part, threads);
+        Interpreter<T> interpreter(k, operands, list, own(part), {0, 0, 0}, nullptr);
+        interpreter.run({0, pass.batch, 0, mine.low, 1, mine.high - mine.low});
+    }
+
+    void loop(const unrolled_stage& stage, const List& list, int part, Barrier& barrier) {
+        if (by_columns(stage, list)) {
+            const Share mine(stage.segment, k.panel, part, threads);
+            Interpreter<T> interpreter(k, operands, list, own(threads), {mine.low, mine.high, stage.segment}, &barrier);
+            return steps(stage, interpreter, 0, 1);
+        }
+        const int parts = int(std::max<int64_t>(1, std::min<int64_t>(threads, pass.batch)));
+        if (part >= parts) return;
+        Interpreter<T> interpreter(k, operands, list, own(part), {0, 0, 0}, nullptr);
+        steps(stage, interpreter, part, parts);
+    }
+
+    // Where the batch is smaller than two rows for each thread, or the weights are too many for one processor's cache.
+    bool by_columns(const unrolled_stage& stage, const List& list) const {
+        if (threads < 2 || stage.segment < threads * k.panel || list.products * double(pass.batch) < little_of_step)
+            return false;
+        return pass.batch < 2 * threads || list.weights * int64_t(sizeof(T)) > second_cache;
+    }
+
+    // Rows that lie side by side where all sequences are of one length, else every parts-th, so that all threads get
+    // as many steps: long sequences come first.
+    void steps(const unrolled_stage& stage, Interpreter<T>& interpreter, int part, int parts) {
+        const bool backward = stage.stage == UNROLLED_BACKWARD;
+        int64_t offset = backward ? rows : 0;
+        for (int64_t n = 0; n < pass.steps; n++) {
+            const int64_t t = backward ? pass.steps - 1 - n : n, size = pass.batch_sizes[t];
+            if (backward) offset -= size;
+            const int64_t before = t ? pass.batch + offset - pass.batch_sizes[t - 1] : 0;
+            Rows at{offset, pass.batch + offset, before, part, parts, size > part ? (size - part + parts - 1) / parts : 0};
+            if (dense) {
+                const Share mine(size, 1, part, parts);
+                at = {offset, pass.batch + offset, before, mine.low, 1, mine.high - mine.low};
+            }
+            interpreter.run(at);
+            if (!backward) offset += size;
+        }
+    }
+
+    const Kernels<T>& k;
+    const unrolled_pass& pass;
+    const Operands<T> operands;
+    int threads;
+    std::vector<List> lists;
+    int64_t rows = 0, each = 0;
+    bool dense = true;
+    std::unique_ptr<T[]> workspace;
+    T* aligned = nullptr;
+};
+
+}  // namespace
+
+template <class T>
+void run(const Kernels<T>& kernels, int threads, const unrolled_pass& pass) {
+    Pass<T>(kernels, threads, pass).run();
+}
+
+template void run<float>(const Kernels<float>&, int, const unrolled_pass&);
+template void run<double>(const Kernels<double>&, int, const unrolled_pass&);
+
+}  // namespace unrolled
