@@ -172,7 +172,8 @@ class Interpreter {
         }
         for_columns(columns, [&](int64_t from, int64_t count) {
             k.multiply(out + from, stride, init.data ? init.data + from : nullptr, init.stride, vector, vector_stride, 1,
-                       packed + from / k.panel * (k.panel * depth), at.count, depth, count);
+                       packed + from / k.panel * (k.panel * depth), at.count, depth, count,
+                       nullptr, 0);
         });
     }
 

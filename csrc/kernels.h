@@ -39,9 +39,11 @@ struct Kernels {
                  std::ptrdiff_t n);
     // c = init + a · packed: c (m, n) with row stride ldc; init (m, n) with row stride ldi, 0 for one row, or nullptr for
     // zeros, and it may be c itself; element (r, i) of a (m, k) is a[r * row + i * column]. Each element of c is one chain
-    // of multiply-adds in the order of i, whatever m is, so that a row's result depends on no other.
+    // of multiply-adds in the order of i, whatever m is, so that a row's result depends on no other. The processor may
+    // fetch the soon_count elements of `soon` meanwhile.
     void (*multiply)(T* c, std::ptrdiff_t ldc, const T* init, std::ptrdiff_t ldi, const T* a, std::ptrdiff_t row,
-                     std::ptrdiff_t column, const T* packed, std::ptrdiff_t m, std::ptrdiff_t k, std::ptrdiff_t n);
+                     std::ptrdiff_t column, const T* packed, std::ptrdiff_t m, std::ptrdiff_t k, std::ptrdiff_t n, const T* soon,
+                     std::ptrdiff_t soon_count);
 };
 
 struct Isa {

@@ -17,18 +17,23 @@ constexpr Size line = 64;      // bytes that come from memory at once
 
 template <class T>
 void pack(T* packed, const T* data, Size row, Size column, Size k, Size n) {
-    for (Size low = 0; low < n; low += panel<T>, packed += k * panel<T>) {
-        Size count = n - low < panel<T> ? n - low : panel<T>;
-        const T* from = data + low * column;
-        if (column == 1) {
-            for (Size i = 0; i < k; i++) memcpy(packed + i * panel<T>, from + i * row, size_t(count) * sizeof(T));
-        } else {  // reading along i, where a transposed matrix has its neighbours
-            for (Size j = 0; j < count; j++)
-                for (Size i = 0; i < k; i++) packed[i * panel<T> + j] = from[i * row + j * column];
+    const Size whole = n / panel<T>, rest = n - whole * panel<T>;
+    if (column == 1) {  // row by row, as they lie in memory
+        for (Size i = 0; i < k; i++, data += row) {
+            T* to = packed + i * panel<T>;
+            for (Size p = 0; p < whole; p++, to += k * panel<T>) memcpy(to, data + p * panel<T>, sizeof(T) * panel<T>);
+            if (rest) memcpy(to, data + whole * panel<T>, size_t(rest) * sizeof(T));
         }
-        if (count < panel<T>)
-            for (Size i = 0; i < k; i++) memset(packed + i * panel<T> + count, 0, size_t(panel<T> - count) * sizeof(T));
+    } else {  // column by column, which is where a transposed matrix has its neighbours
+        for (Size j = 0; j < n; j++) {
+            T* to = packed + j / panel<T> * (k * panel<T>) + j % panel<T>;
+            const T* from = data + j * column;
+            for (Size i = 0; i < k; i++) to[i * panel<T>] = from[i * row];
+        }
     }
+    T* last = packed + whole * k * panel<T>;
+    for (Size i = 0; rest && i < k; i++)
+        memset(last + i * panel<T> + rest, 0, size_t(panel<T> - rest) * sizeof(T));
 }
 
 // One call of a tile: c = init + a · packed for some rows and a block of `k` rows of the packed matrix, whose panels are
@@ -46,27 +51,40 @@ struct Tile {
     const char* ahead;
 };
 
+#define UNROLLED_ALL _Pragma("GCC unroll 32")
+
 // M rows times `Panels` panels, all of them in registers.
 template <class T, int M, int Panels>
 inline void tile(const Tile<T>& t) {
     constexpr int vectors = UNROLLED_VECTORS * Panels;
     V<T> sum[M][vectors];
-    for (int m = 0; m < M; m++)
-        for (int v = 0; v < vectors; v++) sum[m][v] = t.init ? load(t.init + m * t.ldi + v * width<T>) : V<T>{};
-    const T *a = t.a, *packed = t.packed;
-    const char* ahead = t.ahead;
-    for (Size i = 0; i < t.k; i++, a += t.column, packed += panel<T>, ahead += line) {
-        __builtin_prefetch(ahead, 0, 2);
-        V<T> b[vectors];
-        for (int v = 0; v < vectors; v++)
-            b[v] = load(packed + (v / UNROLLED_VECTORS) * t.distance + (v % UNROLLED_VECTORS) * width<T>);
-        for (int m = 0; m < M; m++) {
-            T x = a[m * t.row];
-            for (int v = 0; v < vectors; v++) sum[m][v] += x * b[v];
+    if (t.init) {
+        UNROLLED_ALL for (int m = 0; m < M; m++) {
+            UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] = load(t.init + m * t.ldi + v * width<T>);
+        }
+    } else {
+        UNROLLED_ALL for (int m = 0; m < M; m++) {
+            UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] = V<T>{};
         }
     }
-    for (int m = 0; m < M; m++)
-        for (int v = 0; v < vectors; v++) store(t.c + m * t.ldc + v * width<T>, sum[m][v]);
+    const T *a = t.a, *packed = t.packed;
+    const Size row = t.row, column = t.column, distance = t.distance;
+    const char* ahead = t.ahead;
+    _Pragma("GCC unroll 2") for (Size i = t.k; i > 0; i--, a += column, packed += panel<T>, ahead += line) {
+        __builtin_prefetch(ahead, 0, 2);
+        V<T> b[vectors];
+        UNROLLED_ALL for (int v = 0; v < vectors; v++)
+            b[v] = load(packed + (v / UNROLLED_VECTORS) * distance + (v % UNROLLED_VECTORS) * width<T>);
+        UNROLLED_ALL for (int m = 0; m < M; m++) {
+            T x = a[m * row];
+            UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] += x * b[v];
+        }
+    }
+    T* const c = t.c;
+    const Size ldc = t.ldc;
+    UNROLLED_ALL for (int m = 0; m < M; m++) {
+        UNROLLED_ALL for (int v = 0; v < vectors; v++) store(c + m * ldc + v * width<T>, sum[m][v]);
+    }
 }
 
 // The same where c ends inside the panel: in a copy, of which only the columns that exist are written back.
@@ -96,46 +114,63 @@ void tiles(const Tile<T>& t, Size panels) {
         tile<T, M, 1>(t);
 }
 
+// Memory that will be read soon, from `data` on: what is left of it.
+template <class T>
+struct Soon {
+    const T* data;
+    Size count;
+
+    // The next lines, one for each of `rows`; `other` when all are on their way.
+    const char* next(Size rows, const char* other) {
+        if (count <= 0) return other;
+        const char* here = reinterpret_cast<const char*>(data);
+        data += rows * line / Size(sizeof(T));
+        count -= rows * line / Size(sizeof(T));
+        return here;
+    }
+};
+
 // For m rows that are split evenly into tiles.
 template <class T>
 void multiply_rows(T* c, Size ldc, const T* init, Size ldi, const T* a, Size row, Size column, const T* packed, Size m,
-                   Size k, Size n) {
+                   Size k, Size n, Soon<T>& soon) {
     using Tiles = void (*)(const Tile<T>&, Size);
     static constexpr Tiles by_height[] = {nullptr,     tiles<T, 1>, tiles<T, 2>, tiles<T, 3>,
                                           tiles<T, 4>, tiles<T, 5>, tiles<T, 6>};
     const Size distance = k * panel<T>;
     const Size most = m == 1 ? 4 : m == 2 ? 2 : 1;  // few rows need more panels to keep the multipliers busy
     const Size count = (m + tallest - 1) / tallest;
-    for (Size from = 0; from < k || from == 0; from += deepest) {
-        const Size depth = k - from < deepest ? k - from : deepest;
-        const T* before = from ? c : init;
-        const Size ldb = from ? ldc : ldi;
-        for (Size low = 0; low < n;) {
-            Size panels = most;
-            while (panels > 1 && low + panels * panel<T> > n) panels /= 2;
-            const Size columns = n - low < panels * panel<T> ? n - low : panels * panel<T>;
+    for (Size low = 0; low < n;) {
+        Size panels = most;
+        while (panels > 1 && low + panels * panel<T> > n) panels /= 2;
+        const Size columns = n - low < panels * panel<T> ? n - low : panels * panel<T>;
+        for (Size from = 0; from < k || from == 0; from += deepest) {
+            const Size depth = k - from < deepest ? k - from : deepest;
+            const T* before = from ? c : init;
+            const Size ldb = from ? ldc : ldi;
             const T* block = packed + (low / panel<T>) * distance + from * panel<T>;
-            const T* next = low + columns < n ? block + panels * distance : packed + (from + deepest) * panel<T>;
+            const char* next = reinterpret_cast<const char*>(block + (from + depth < k ? depth * panel<T> : distance * panels));
             for (Size t = 0; t < count; t++) {
                 const Size first = t * m / count, height = (t + 1) * m / count - first;
-                const char* ahead = reinterpret_cast<const char*>(next) + t * depth * line;
                 by_height[height]({c + first * ldc + low, ldc, before ? before + first * ldb + low : nullptr, ldb,
-                                   a + first * row + from * column, row, column, block, distance, depth, columns, ahead},
+                                   a + first * row + from * column, row, column, block, distance, depth, columns,
+                                   soon.next(depth, next + t * depth * line)},
                                   panels);
             }
-            low += columns;
         }
+        low += columns;
     }
 }
 
 template <class T>
 void multiply(T* c, Size ldc, const T* init, Size ldi, const T* a, Size row, Size column, const T* packed, Size m, Size k,
-              Size n) {
+              Size n, const T* soon, Size soon_count) {
     const Size blocks = (m + together - 1) / together;
+    Soon<T> rest{soon, soon_count};
     for (Size b = 0; b < blocks; b++) {
         const Size first = b * m / blocks, height = (b + 1) * m / blocks - first;
         multiply_rows(c + first * ldc, ldc, init ? init + first * ldi : nullptr, ldi, a + first * row, row, column, packed,
-                      height, k, n);
+                      height, k, n, rest);
     }
 }
 

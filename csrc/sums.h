@@ -46,11 +46,15 @@ void outer(const Kernels<T>& k, Matrix<T> out, Matrix<const T> left, Matrix<cons
             T* to = out.data + low * out.stride + column;
             for (int64_t from = 0; from < rows || from == 0; from += outer_depth) {
                 const int64_t depth = std::min(outer_depth, rows - from);
-                k.pack(packed, right.data + from * right.stride + column, right.stride, 1, depth, width);
+                const T *here = right.data + from * right.stride + column, *soon = here + depth * right.stride;
+                // a narrow matrix lies as if it were packed
+                const bool ready = width == k.panel && right.stride == k.panel;
+                if (!ready) k.pack(packed, here, right.stride, 1, depth, width);
                 k.copy(copy, outer_narrow, {left.data + from * left.stride + low, std::ptrdiff_t(left.stride), false}, depth,
                        height, 0, 0);
-                k.multiply(to, out.stride, from ? to : nullptr, out.stride, copy, 1, outer_narrow, packed, height, depth,
-                           width);
+                k.multiply(to, out.stride, from ? to : nullptr, out.stride, copy, 1, outer_narrow,
+                           ready ? here : packed, height, depth, width, soon,
+                           from + depth < rows && right.stride <= outer_width ? depth * right.stride : 0);
             }
         }
     }
