@@ -15,6 +15,27 @@ struct Operand {
     bool scalar;
 };
 
+// c = init + a · packed, where element (r, i) of a (m, k) is a[r * row + i * column], packed is (k, n), and c has row stride
+// ldc. init has row stride ldi, 0 for one row; it may be c itself, or nullptr for zeros. Of c and packed take part `groups`
+// times n columns, `jump` columns apart, which is a multiple of the panel. Each element of c is one chain of multiply-adds
+// in the order of i, whatever m is, so that a row's result depends on no other. The processor may fetch the soon_count
+// elements of `soon` meanwhile.
+template <class T>
+struct Product {
+    using Size = std::ptrdiff_t;
+    T* c;
+    Size ldc;
+    const T* init;
+    Size ldi;
+    const T* a;
+    Size row, column;
+    const T* packed;
+    Size m, k, n;
+    Size groups = 1, jump = 0;
+    const T* soon = nullptr;
+    Size soon_count = 0;
+};
+
 template <class T>
 struct Kernels {
     using Unary = void (*)(T* out, std::ptrdiff_t stride, Operand<T> a, std::ptrdiff_t rows, std::ptrdiff_t columns,
@@ -37,13 +58,7 @@ struct Kernels {
     // packed <- source, where element (i, j) of the source is data[i * row + j * column].
     void (*pack)(T* packed, const T* data, std::ptrdiff_t row, std::ptrdiff_t column, std::ptrdiff_t k,
                  std::ptrdiff_t n);
-    // c = init + a · packed: c (m, n) with row stride ldc; init (m, n) with row stride ldi, 0 for one row, or nullptr for
-    // zeros, and it may be c itself; element (r, i) of a (m, k) is a[r * row + i * column]. Each element of c is one chain
-    // of multiply-adds in the order of i, whatever m is, so that a row's result depends on no other. The processor may
-    // fetch the soon_count elements of `soon` meanwhile.
-    void (*multiply)(T* c, std::ptrdiff_t ldc, const T* init, std::ptrdiff_t ldi, const T* a, std::ptrdiff_t row,
-                     std::ptrdiff_t column, const T* packed, std::ptrdiff_t m, std::ptrdiff_t k, std::ptrdiff_t n, const T* soon,
-                     std::ptrdiff_t soon_count);
+    void (*multiply)(const Product<T>&);
 };
 
 struct Isa {

@@ -1,9 +1,8 @@
-// What can be known of an instruction list before it runs.
+#include "list.h"
+
 #include <algorithm>
 #include <set>
 #include <utility>
-
-#include "interpreter.h"
 
 namespace unrolled {
 namespace {

@@ -19,18 +19,19 @@ namespace unrolled {
 namespace {
 
 constexpr double little = 1e5;               // multiplications of a pass below which one thread is faster
-constexpr double little_of_step = 16384;     // of a step, below which threads that share its columns would mostly wait
+constexpr double little_of_step = 32768;     // of a step, below which threads that share its columns would mostly wait
 constexpr int64_t second_cache = 1536 << 10; // bytes of weights that stay near one processor
 
 template <class T>
 class Pass {
   public:
     Pass(const Kernels<T>& kernels, int threads, const unrolled_pass& pass)
-        : k(kernels), pass(pass), operands(pass), threads(threads) {
+        : k(kernels), pass(pass), values(locations<T>(pass)), threads(threads), barrier(threads) {
         for (int64_t t = 0; t < pass.steps; t++) rows += pass.batch_sizes[t];
         dense = rows == pass.batch * pass.steps;
         double products = 0;
         int64_t registers = 0;
+        lists.reserve(size_t(pass.stage_count));  // interpreters refer to them
         for (int64_t s = 0; s < pass.stage_count; s++) {
             const unrolled_stage& stage = pass.stages[s];
             lists.emplace_back(pass, stage, int64_t(sizeof(T)));
@@ -41,22 +42,23 @@ class Pass {
         }
         if (products < little) this->threads = 1;
         // a multiple of what comes from memory at once, so that no two threads write to the same line
-        each = (std::max({registers, outer_workspace(k), int64_t(256)}) + 63) / 64 * 64;
-        workspace.reset(new T[size_t((each + 64) * (this->threads + 1))]);
-        auto address = reinterpret_cast<uintptr_t>(workspace.get());
+        each = (std::max({registers, outer_workspace(k), int64_t(256)}) + 127) / 64 * 64;
+        workspace.reset(new T[size_t(each * (this->threads + 1))]);
+        const auto address = reinterpret_cast<uintptr_t>(workspace.get());
         aligned = workspace.get() + (64 - address % 64) % 64 / sizeof(T);
+        for (int64_t s = 0; s < pass.stage_count; s++) interpreters.push_back(interpreters_of(pass.stages[s], lists[size_t(s)]));
     }
 
     void run() {
-        Barrier barrier(threads);
+        Barrier between(threads);
         parallel(threads, [&](int part) {
             NoDenormals here;
             for (int64_t s = 0; s < pass.stage_count; s++) {
-                if (s && !alike(pass.stages[s - 1], pass.stages[s])) barrier.wait();
+                if (s && !alike(pass.stages[s - 1], pass.stages[s])) between.wait();
 #ifdef UNROLLED_TRACE
                 auto t0 = std::chrono::steady_clock::now();
 #endif
-                run(pass.stages[s], lists[size_t(s)], part, barrier);
+                run(pass.stages[s], interpreters[size_t(s)], part);
 #ifdef UNROLLED_TRACE
                 if (part == 0 && getenv("TRACE")) fprintf(stderr, "stage %d: %.3f ms\n", pass.stages[s].stage, std::chrono::duration<double>(std::chrono::steady_clock::now() - t0).count() * 1e3);
 #endif
@@ -66,11 +68,11 @@ class Pass {
 
   private:
     int64_t columns(int32_t value) const { return pass.values[value].columns; }
-    T* data(int32_t value) const { return operands.of[size_t(value)].data; }
+    T* data(int32_t value) const { return values[size_t(value)].data; }
     // A value as sums see it: with a row for each row of the packed sequences, or the same row again and again.
     template <class U>
     Matrix<U> matrix(int32_t value) const {
-        const auto& here = operands.of[size_t(value)];
+        const auto& here = values[size_t(value)];
         switch (pass.values[value].kind) {
             case UNROLLED_ROW: return {here.data, 0, columns(value)};
             case UNROLLED_NUMBER: return {const_cast<T*>(&here.number), 0, columns(value)};
@@ -78,7 +80,21 @@ class Pass {
             default: return {here.data, here.stride, columns(value)};
         }
     }
-    T* own(int part) const { return aligned + (each + 64) * part; }
+    T* own(int part) const { return aligned + each * part; }
+
+    // Those of the threads that take part; where they share rows they also share registers.
+    std::vector<Interpreter<T>> interpreters_of(const unrolled_stage& stage, const List& list) {
+        std::vector<Interpreter<T>> made;
+        if (list.instructions.empty()) return made;
+        const bool loop = stage.stage != UNROLLED_ROWS, shared = loop && by_columns(stage, list);
+        const int parts = loop && !shared ? int(std::max<int64_t>(1, std::min<int64_t>(threads, pass.batch))) : threads;
+        for (int part = 0; part < parts; part++) {
+            const Share mine(shared ? stage.segment : 0, k.panel, part, parts);
+            made.emplace_back(k, pass, values, list, own(shared ? threads : part),
+                              Columns{mine.low, mine.high, shared ? stage.segment : 0}, &barrier);
+        }
+        return made;
+    }
 
     static bool sums(const unrolled_stage& stage) { return stage.stage >= UNROLLED_OUTER; }
     // Neither of the two reads what the other writes.
@@ -86,12 +102,12 @@ class Pass {
         return (one.stage == UNROLLED_PACK && other.stage == UNROLLED_PACK) || (sums(one) && sums(other));
     }
 
-    void run(const unrolled_stage& stage, const List& list, int part, Barrier& barrier) {
+    void run(const unrolled_stage& stage, std::vector<Interpreter<T>>& with, int part) {
         switch (stage.stage) {
             case UNROLLED_PACK: return pack(stage, part);
-            case UNROLLED_ROWS: return all_rows(list, part);
+            case UNROLLED_ROWS: return all_rows(with[size_t(part)], part);
             case UNROLLED_FORWARD:
-            case UNROLLED_BACKWARD: return loop(stage, list, part, barrier);
+            case UNROLLED_BACKWARD: return loop(stage, with, part);
             case UNROLLED_OUTER:
                 return outer<T>(k, matrix<T>(stage.out), matrix<const T>(stage.left), matrix<const T>(stage.right), rows,
                                 own(part), part, threads);
@@ -100,39 +116,32 @@ class Pass {
             case UNROLLED_SCATTER:
                 return scatter<T>(k, matrix<T>(stage.out), pass.values[stage.out].rows, matrix<const T>(stage.left),
                                   reinterpret_cast<const int64_t*>(data(stage.right)),
-                                  operands.of[size_t(stage.right)].stride, rows, part, threads);
+                                  values[size_t(stage.right)].stride, rows, part, threads);
         }
     }
 
     void pack(const unrolled_stage& stage, int part) {
-        const auto& from = operands.of[size_t(stage.left)];
+        const auto& from = values[size_t(stage.left)];
         const int64_t depth = pass.values[stage.left].rows;
         const Share mine(columns(stage.left), k.panel, part, threads);
         k.pack(data(stage.out) + mine.low * depth, from.data + mine.low * from.across, from.stride, from.across, depth,
                mine.high - mine.low);
     }
 
-    void all_rows(const List& list, int part) {
+    void all_rows(Interpreter<T>& interpreter, int part) {
         const Share mine(rows, 1, part, threads);
-        Interpreter<T> interpreter(k, operands, list, own(part), {0, 0, 0}, nullptr);
         interpreter.run({0, pass.batch, 0, mine.low, 1, mine.high - mine.low});
     }
 
-    void loop(const unrolled_stage& stage, const List& list, int part, Barrier& barrier) {
-        if (by_columns(stage, list)) {
-            const Share mine(stage.segment, k.panel, part, threads);
-            Interpreter<T> interpreter(k, operands, list, own(threads), {mine.low, mine.high, stage.segment}, &barrier);
-            return steps(stage, interpreter, 0, 1);
-        }
-        const int parts = int(std::max<int64_t>(1, std::min<int64_t>(threads, pass.batch)));
-        if (part >= parts) return;
-        Interpreter<T> interpreter(k, operands, list, own(part), {0, 0, 0}, nullptr);
-        steps(stage, interpreter, part, parts);
+    void loop(const unrolled_stage& stage, std::vector<Interpreter<T>>& with, int part) {
+        if (with.empty() || part >= int(with.size())) return;
+        const bool shared = with.front().shares_rows();
+        steps(stage, with[size_t(part)], shared ? 0 : part, shared ? 1 : int(with.size()));
     }
 
     // Where the batch is smaller than two rows for each thread, or the weights are too many for one processor's cache.
     bool by_columns(const unrolled_stage& stage, const List& list) const {
-        if (threads < 2 || stage.segment < threads * k.panel || list.products * double(pass.batch) < little_of_step)
+        if (threads < 2 || stage.segment < threads * k.panel || stage.segment % k.panel || list.products * double(pass.batch) < little_of_step)
             return false;
         return pass.batch < 2 * threads || list.weights * int64_t(sizeof(T)) > second_cache;
     }
@@ -158,10 +167,12 @@ class Pass {
 
     const Kernels<T>& k;
     const unrolled_pass& pass;
-    const Operands<T> operands;
+    const std::vector<Location<T>> values;
     int threads;
+    Barrier barrier;
     std::vector<List> lists;
-    int64_t rows = 0, each = 0;
+    std::vector<std::vector<Interpreter<T>>> interpreters;  // of each stage, those of the threads
+    int64_t rows = 0, each = 0;  // of the packed sequences; elements of a thread's workspace
     bool dense = true;
     std::unique_ptr<T[]> workspace;
     T* aligned = nullptr;

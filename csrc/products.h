@@ -1,5 +1,6 @@
 // Products with packed matrices. Part of kernels.cpp, which says what UNROLLED_NAME and UNROLLED_VECTORS are.
 #pragma once
+#include "kernels.h"
 #include "lanes.h"
 
 #include <string.h>
@@ -36,8 +37,8 @@ void pack(T* packed, const T* data, Size row, Size column, Size k, Size n) {
         memset(last + i * panel<T> + rest, 0, size_t(panel<T> - rest) * sizeof(T));
 }
 
-// One call of a tile: c = init + a · packed for some rows and a block of `k` rows of the packed matrix, whose panels are
-// `distance` apart. `ahead` is what the processor may fetch meanwhile, a line for each row of the block.
+// One call of a tile: c = init + a · packed for some rows and a block of `k` rows of the packed matrix. Its panels are
+// `distance` apart, those of c `apart`. `ahead` is what the processor may fetch meanwhile, a line for each row of the block.
 template <class T>
 struct Tile {
     T* c;
@@ -47,11 +48,17 @@ struct Tile {
     const T* a;
     Size row, column;
     const T* packed;
-    Size distance, k, columns;
+    Size distance, apart, k, columns;
     const char* ahead;
 };
 
 #define UNROLLED_ALL _Pragma("GCC unroll 32")
+
+// Where vector v of a tile begins, if its panels are `distance` apart.
+template <class T>
+inline Size place(int v, Size distance) {
+    return (v / UNROLLED_VECTORS) * distance + (v % UNROLLED_VECTORS) * width<T>;
+}
 
 // M rows times `Panels` panels, all of them in registers.
 template <class T, int M, int Panels>
@@ -60,7 +67,7 @@ inline void tile(const Tile<T>& t) {
     V<T> sum[M][vectors];
     if (t.init) {
         UNROLLED_ALL for (int m = 0; m < M; m++) {
-            UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] = load(t.init + m * t.ldi + v * width<T>);
+            UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] = load(t.init + m * t.ldi + place<T>(v, t.apart));
         }
     } else {
         UNROLLED_ALL for (int m = 0; m < M; m++) {
@@ -74,16 +81,16 @@ inline void tile(const Tile<T>& t) {
         __builtin_prefetch(ahead, 0, 2);
         V<T> b[vectors];
         UNROLLED_ALL for (int v = 0; v < vectors; v++)
-            b[v] = load(packed + (v / UNROLLED_VECTORS) * distance + (v % UNROLLED_VECTORS) * width<T>);
+            b[v] = load(packed + place<T>(v, distance));
         UNROLLED_ALL for (int m = 0; m < M; m++) {
             T x = a[m * row];
             UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] += x * b[v];
         }
     }
     T* const c = t.c;
-    const Size ldc = t.ldc;
+    const Size ldc = t.ldc, apart = t.apart;
     UNROLLED_ALL for (int m = 0; m < M; m++) {
-        UNROLLED_ALL for (int v = 0; v < vectors; v++) store(c + m * ldc + v * width<T>, sum[m][v]);
+        UNROLLED_ALL for (int v = 0; v < vectors; v++) store(c + m * ldc + place<T>(v, apart), sum[m][v]);
     }
 }
 
@@ -130,47 +137,56 @@ struct Soon {
     }
 };
 
-// For m rows that are split evenly into tiles.
+// All columns for few rows, which are split evenly into tiles.
 template <class T>
-void multiply_rows(T* c, Size ldc, const T* init, Size ldi, const T* a, Size row, Size column, const T* packed, Size m,
-                   Size k, Size n, Soon<T>& soon) {
+void multiply_rows(const Product<T>& p, Soon<T>& soon) {
     using Tiles = void (*)(const Tile<T>&, Size);
     static constexpr Tiles by_height[] = {nullptr,     tiles<T, 1>, tiles<T, 2>, tiles<T, 3>,
                                           tiles<T, 4>, tiles<T, 5>, tiles<T, 6>};
-    const Size distance = k * panel<T>;
-    const Size most = m == 1 ? 4 : m == 2 ? 2 : 1;  // few rows need more panels to keep the multipliers busy
-    const Size count = (m + tallest - 1) / tallest;
-    for (Size low = 0; low < n;) {
-        Size panels = most;
-        while (panels > 1 && low + panels * panel<T> > n) panels /= 2;
-        const Size columns = n - low < panels * panel<T> ? n - low : panels * panel<T>;
-        for (Size from = 0; from < k || from == 0; from += deepest) {
-            const Size depth = k - from < deepest ? k - from : deepest;
-            const T* before = from ? c : init;
-            const Size ldb = from ? ldc : ldi;
-            const T* block = packed + (low / panel<T>) * distance + from * panel<T>;
-            const char* next = reinterpret_cast<const char*>(block + (from + depth < k ? depth * panel<T> : distance * panels));
-            for (Size t = 0; t < count; t++) {
-                const Size first = t * m / count, height = (t + 1) * m / count - first;
-                by_height[height]({c + first * ldc + low, ldc, before ? before + first * ldb + low : nullptr, ldb,
-                                   a + first * row + from * column, row, column, block, distance, depth, columns,
-                                   soon.next(depth, next + t * depth * line)},
-                                  panels);
+    const Size most = p.m == 1 ? 4 : p.m == 2 ? 2 : 1;  // few rows need more panels to keep the multipliers busy
+    const Size count = (p.m + tallest - 1) / tallest;
+    // groups of one panel each are taken together like the panels of one group
+    const bool narrow = p.groups > 1 && p.n == panel<T>;
+    const Size groups = narrow ? 1 : p.groups, n = narrow ? p.groups * panel<T> : p.n;
+    const Size apart = narrow ? p.jump : panel<T>, distance = apart * p.k;
+    for (Size group = 0; group < groups; group++) {
+        for (Size low = 0; low < n;) {
+            Size panels = most;
+            while (panels > 1 && low + panels * panel<T> > n) panels /= 2;
+            const Size columns = n - low < panels * panel<T> ? n - low : panels * panel<T>;
+            const Size at = group * p.jump + low / panel<T> * apart;
+            for (Size from = 0; from < p.k || from == 0; from += deepest) {
+                const Size depth = p.k - from < deepest ? p.k - from : deepest;
+                const T* init = from ? p.c : p.init;
+                const Size ldi = from ? p.ldc : p.ldi;
+                const T* block = p.packed + at * p.k + from * panel<T>;
+                const T* next = block + (from + depth < p.k ? depth * panel<T> : distance * panels);
+                for (Size t = 0; t < count; t++) {
+                    const Size first = t * p.m / count, height = (t + 1) * p.m / count - first;
+                    const char* ahead = reinterpret_cast<const char*>(next) + t * depth * line;
+                    by_height[height]({p.c + first * p.ldc + at, p.ldc, init ? init + first * ldi + at : nullptr, ldi,
+                                       p.a + first * p.row + from * p.column, p.row, p.column, block, distance, apart, depth,
+                                       columns, soon.next(depth, ahead)},
+                                      panels);
+                }
             }
+            low += columns;
         }
-        low += columns;
     }
 }
 
 template <class T>
-void multiply(T* c, Size ldc, const T* init, Size ldi, const T* a, Size row, Size column, const T* packed, Size m, Size k,
-              Size n, const T* soon, Size soon_count) {
-    const Size blocks = (m + together - 1) / together;
-    Soon<T> rest{soon, soon_count};
+void multiply(const Product<T>& p) {
+    const Size blocks = (p.m + together - 1) / together;
+    Soon<T> soon{p.soon, p.soon_count};
     for (Size b = 0; b < blocks; b++) {
-        const Size first = b * m / blocks, height = (b + 1) * m / blocks - first;
-        multiply_rows(c + first * ldc, ldc, init ? init + first * ldi : nullptr, ldi, a + first * row, row, column, packed,
-                      height, k, n, rest);
+        const Size first = b * p.m / blocks;
+        Product<T> some = p;
+        some.m = (b + 1) * p.m / blocks - first;
+        some.c += first * p.ldc;
+        some.a += first * p.row;
+        if (p.init) some.init += first * p.ldi;
+        multiply_rows(some, soon);
     }
 }
 

@@ -52,9 +52,11 @@ void outer(const Kernels<T>& k, Matrix<T> out, Matrix<const T> left, Matrix<cons
                 if (!ready) k.pack(packed, here, right.stride, 1, depth, width);
                 k.copy(copy, outer_narrow, {left.data + from * left.stride + low, std::ptrdiff_t(left.stride), false}, depth,
                        height, 0, 0);
-                k.multiply(to, out.stride, from ? to : nullptr, out.stride, copy, 1, outer_narrow,
-                           ready ? here : packed, height, depth, width, soon,
-                           from + depth < rows && right.stride <= outer_width ? depth * right.stride : 0);
+                Product<T> product{to, out.stride, from ? to : nullptr, out.stride, copy, 1, outer_narrow,
+                                   ready ? here : packed, height, depth, width};
+                product.soon = soon;
+                product.soon_count = from + depth < rows && right.stride <= outer_width ? depth * right.stride : 0;
+                k.multiply(product);
             }
         }
     }

@@ -18,8 +18,8 @@ class Barrier {
 
   private:
     const int size;
-    std::atomic<int> arrived{0};
-    std::atomic<unsigned> round{0};
+    alignas(128) std::atomic<int> arrived{0};
+    alignas(128) std::atomic<unsigned> round{0};
 };
 
 // Called while waiting for another thread, with the number of times so far: gives the core away after a little while.

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from unrolled.native import lowering, static
 from unrolled.native.core import Core
 from unrolled.native.lowering import Found, Given, Plan, Room, Rows, State
+from unrolled.native.memory import address, room
 from unrolled.native.work import Instructions, backward_work, forward_work
 from unrolled.program.instructions import Adjoint, Program
 
@@ -133,7 +134,7 @@ class _Call:
             table = np.array(list(map(_entry, plan.buffers, self.buffers)), _BUFFER)
             lists = (plan.values, plan.instructions, plan.stages)
             made = _Pass(
-                *(_address(each) for each in (table, *lists, self.sizes)),
+                *(address(each) for each in (table, *lists, self.sizes)),
                 *(len(each) for each in (table, *lists)), len(self.sizes), self.batch,
             )  # fmt: skip
             self.core.call("unrolled_run", self.how, ctypes.byref(made))
@@ -174,14 +175,14 @@ class _Call:
             case Given():
                 return self._given(wanted)
             case Rows(columns, kept):
-                array = _room((self.total + self.batch if kept else self.total, columns), self.dtype)
+                array = room((self.total + self.batch if kept else self.total, columns), self.dtype)
                 for index, column in kept:
                     array[: self.batch, column : column + states[index].shape[1]] = states[index]
                 return array
             case State(index):
                 return np.array(states[index], self.dtype, order="C")
             case Room(shape, packed):
-                return _room((self.core.packed_size(self.how, *shape),) if packed else shape, self.dtype)
+                return room((self.core.packed_size(self.how, *shape),) if packed else shape, self.dtype)
 
     def _given(self, wanted: Given) -> Array:
         array: Array = self.values[wanted.value]
@@ -194,19 +195,6 @@ class _Call:
         return np.ascontiguousarray(array)
 
 
-def _room(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """An uninitialised array that begins where a cache line does."""
-    size = int(np.prod(shape)) * dtype.itemsize
-    raw = np.empty(size + 64, np.uint8)
-    start = -_address(raw) % 64
-    return raw[start : start + size].view(dtype).reshape(shape)
-
-
-def _address(array: Array) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address
-
-
 def _entry(wanted: lowering.Buffer, array: Array) -> tuple[int, int, int, int, int, int]:
     """A buffer as the core is told of it; its length is that from the first element to the last."""
     rows, columns = array.shape if array.ndim == 2 else (len(array), 1) if array.dtype.kind == "i" else (1, len(array))
@@ -214,4 +202,4 @@ def _entry(wanted: lowering.Buffer, array: Array) -> tuple[int, int, int, int, i
     stride, across = (s // size for s in array.strides) if array.ndim == 2 else (1, 1)
     length = (rows - 1) * stride + (columns - 1) * across + 1 if rows and columns else 0
     ids = array.dtype.kind == "i"
-    return _address(array), length, stride, across, int(ids), int(not isinstance(wanted, Given))
+    return address(array), length, stride, across, int(ids), int(not isinstance(wanted, Given))
