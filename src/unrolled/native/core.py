@@ -6,7 +6,7 @@ import ctypes
 import os
 from ctypes import c_char_p, c_double, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,12 @@ class Core:
     isas: tuple[str, ...]
     isa: str
 
-    @property
+    @cached_property
     def functions(self) -> tuple[str, ...]:
         """The names of the elementwise functions of one argument."""
         return tuple(self.library.unrolled_functions().decode().split())
 
-    @property
+    @cached_property
     def operations(self) -> tuple[str, ...]:
         """The names of the operations of an instruction list, in the order of their numbers."""
         return tuple(self.library.unrolled_operations().decode().split())

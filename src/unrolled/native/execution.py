@@ -43,7 +43,7 @@ def forward(
 ) -> Forward:  # fmt: skip
     """Run ``program`` over packed ``inputs`` from the states ``initial``."""
     batch = max([*batch_sizes[:1], *(len(state) for state in initial)], default=0)
-    call = _Call(core, threads, batch_sizes, batch, _dtype(parameters, initial, inputs))
+    call = _Call(core, threads, tuple(batch_sizes), batch, _dtype(parameters, initial, inputs))
     call.bind(program, inputs, parameters)
     call.run(_forward_plan(program, tuple(save), call.dense, core.operations), initial)
     return Forward(
@@ -58,7 +58,7 @@ def backward(
 ) -> tuple[list[Array | None], list[Array], list[Array | None]]:  # fmt: skip
     """Gradients of inputs (N, n), first states (B, n) and parameters, from those of outputs and final states."""
     batch = max([*batch_sizes[:1], *(len(state) for state in final)], default=0)
-    call = _Call(core, threads, batch_sizes, batch, _dtype(parameters, final, inputs))
+    call = _Call(core, threads, tuple(batch_sizes), batch, _dtype(parameters, final, inputs))
     call.bind(program, inputs, parameters)
     plan, last = _backward_plan(program, adjoint, core.operations)
     static.compute(adjoint.fixed, call.values, call.dtype)
@@ -88,11 +88,6 @@ def _backward_plan(program: Program, adjoint: Adjoint, operations: tuple[str, ..
     return lowering.plan(work, operations), last
 
 
-_BUFFER = np.dtype(
-    [("data", "u8"), ("length", "i8"), ("stride", "i8"), ("across", "i8"), ("holds", "i4"), ("writable", "i4")]
-)
-
-
 class _Pass(ctypes.Structure):
     """``unrolled_pass`` of csrc/unrolled.h."""
 
@@ -101,22 +96,37 @@ class _Pass(ctypes.Structure):
     ] + [("steps", ctypes.c_int64), ("batch", ctypes.c_int64)]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Steps:
+    """``sizes[t]`` of the sequences are alive at step t; ``total`` rows."""
+
+    sizes: Array
+    total: int
+    address: int
+
+
+@lru_cache(maxsize=64)
+def _steps(batch_sizes: tuple[int, ...]) -> _Steps:
+    sizes = np.array(batch_sizes, np.int64)
+    return _Steps(sizes, int(sizes.sum()), address(sizes))
+
+
 @dataclass
 class _Call:
     """The values of one call, and the buffers whose addresses the core is given."""
 
     core: Core
     threads: int
-    batch_sizes: Sequence[int]
+    batch_sizes: tuple[int, ...]
     batch: int
     dtype: np.dtype[Any]
     values: dict[int, Any] = field(default_factory=dict)
     buffers: list[Array] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.sizes = np.asarray(self.batch_sizes, np.int64)
-        self.total = int(self.sizes.sum())
-        self.dense = self.total == self.batch * len(self.sizes)
+        self.steps = _steps(self.batch_sizes)
+        self.total = self.steps.total
+        self.dense = self.total == self.batch * len(self.batch_sizes)
         self.how = self.core.how(self.dtype, self.threads)
 
     def bind(self, program: Program, inputs: Sequence[Array], parameters: Sequence[Array]) -> None:
@@ -130,13 +140,12 @@ class _Call:
         """Run a plan from the first ``states``, which are not changed."""
         self.plan = plan
         self.buffers = [self._buffer(each, states) for each in plan.buffers]
-        if len(plan.stages):
-            table = np.array(list(map(_entry, plan.buffers, self.buffers)), _BUFFER)
-            lists = (plan.values, plan.instructions, plan.stages)
+        if plan.counts[-1]:
+            table = np.array(list(map(_entry, plan.buffers, self.buffers)), np.int64)
+            lists, steps = plan.addresses, self.steps
             made = _Pass(
-                *(address(each) for each in (table, *lists, self.sizes)),
-                *(len(each) for each in (table, *lists)), len(self.sizes), self.batch,
-            )  # fmt: skip
+                address(table), *lists, steps.address, len(plan.buffers), *plan.counts, len(steps.sizes), self.batch
+            )
             self.core.call("unrolled_run", self.how, ctypes.byref(made))
         for each, array in zip(plan.buffers, self.buffers, strict=True):
             if isinstance(each, Room) and each.value is not None:
@@ -195,11 +204,14 @@ class _Call:
         return np.ascontiguousarray(array)
 
 
-def _entry(wanted: lowering.Buffer, array: Array) -> tuple[int, int, int, int, int, int]:
+def _entry(wanted: lowering.Buffer, array: Array) -> tuple[int, int, int, int, int]:
     """A buffer as the core is told of it; its length is that from the first element to the last."""
-    rows, columns = array.shape if array.ndim == 2 else (len(array), 1) if array.dtype.kind == "i" else (1, len(array))
-    size = array.itemsize
-    stride, across = (s // size for s in array.strides) if array.ndim == 2 else (1, 1)
-    length = (rows - 1) * stride + (columns - 1) * across + 1 if rows and columns else 0
+    interface = array.__array_interface__
+    shape, strides, size = interface["shape"], interface["strides"], array.itemsize
     ids = array.dtype.kind == "i"
-    return address(array), length, stride, across, int(ids), int(not isinstance(wanted, Given))
+    if len(shape) == 2:
+        (rows, columns), (stride, across) = shape, (s // size for s in strides or (shape[1] * size, size))
+    else:
+        rows, columns, stride, across = (*shape, 1, 1, 1) if ids else (1, *shape, 1, 1)
+    length = (rows - 1) * stride + (columns - 1) * across + 1 if rows and columns else 0
+    return interface["data"][0], length, stride, across, int(ids) | (not isinstance(wanted, Given)) << 32

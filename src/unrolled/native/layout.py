@@ -80,23 +80,26 @@ class Layout:
     def _survey(self) -> None:
         work = self.work
         for time, instruction in self._instructions():
-            for argument in instruction.args:
-                self.uses.setdefault(argument, []).append(time)
             self.born[instruction.out] = time
-            if instruction.op == "slice":
+            if instruction.op == "slice":  # reads nothing itself
                 root, at = self.roots.get(instruction.args[0], (instruction.args[0], 0))
                 self.roots[instruction.out] = root, at + instruction.data[0]
-            else:
-                self.lines[instruction.out] = Line({instruction.out: 0})
+                continue
+            self.lines[instruction.out] = Line({instruction.out: 0})
+            for argument in instruction.args:
+                self.uses.setdefault(argument, []).append(time)
         for value in work.wanted:
             self.uses.setdefault(value, []).append(_END)
         for stepwise, (previous, following) in zip(work.stepwise, work.states, strict=True):
             self.uses.setdefault(following, []).append(_END)
             if stepwise:
                 self._to_rows(following)
+        passing = {following for _, following in work.states} - work.wanted
         for value, uses in self.uses.items():
-            states = {following for _, following in work.states} - work.wanted
-            if value in self.born and any(t[0] != self.born[value][0] for t in uses if not (t == _END and value in states)):
+            root, _ = self.roots.get(value, (value, 0))
+            if root in self.lines and any(
+                t[0] != self.born[root][0] for t in uses if t != _END or value not in passing
+            ):
                 self._to_rows(value)
 
     def _to_rows(self, value: int) -> None:
@@ -118,7 +121,8 @@ class Layout:
         target, at = self.lines[concat.out], self.lines[concat.out].columns[concat.out]
         for low, width, line, column in self._pieces(concat):
             shift = at + low - column
-            free = [(at, at + low), (at + low + width, at + self.width(concat.out))]  # where other pieces will be
+            end = at + self.width(concat.out)
+            free = [(a, b) for a, b in ((at, at + low), (at + low + width, end)) if a < b]  # where other pieces will be
             if not all(self.lines[v] is line for v in line.columns) or not self._same_list(time, target, line):
                 continue
             placed = [(c + shift, c + shift + self.width(v)) for v, c in line.columns.items()]

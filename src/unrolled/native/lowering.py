@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,16 @@ class Plan:
     found: Mapping[int, Found]
     states: tuple[tuple[Found, int], ...]  # of each state after the last step, and its columns
     shapes: tuple[Shape, ...]
+
+    @cached_property
+    def addresses(self) -> tuple[int, ...]:
+        """Of values, instructions and stages."""
+        return self.values.ctypes.data, self.instructions.ctypes.data, self.stages.ctypes.data
+
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """Of values, instructions and stages."""
+        return len(self.values), len(self.instructions), len(self.stages)
 
 
 def plan(work: Work, operations: Sequence[str]) -> Plan:

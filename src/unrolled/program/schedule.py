@@ -194,7 +194,7 @@ def _stack(plan: Schedule, roots: list[Expression]) -> list[Expression]:
         if node.op in ("matmul", "lookup") and plan.phases[node.args[0]] == STATIC and plan.phases[node] != STATIC:
             groups.setdefault((node.op, node.args[1], plan.phases[node]), []).append(node)
     replaced: dict[Expression, tuple[tuple[Expression, ...], int, int]] = {}
-    for group in groups.values():
+    for group in _neighbouring(plan, roots, groups):
         low, matrices = 0, tuple(node.args[0] for node in group)
         for node in group if len(group) > 1 else ():
             high = low + plan.sizes[node.args[0]][0]
@@ -212,6 +212,46 @@ def _stack(plan: Schedule, roots: list[Expression]) -> list[Expression]:
         done[node] = new
         _copy_phase(plan, new, plan.phases[node])
     return [done[root] for root in roots]
+
+
+def _neighbouring(
+    plan: Schedule, roots: list[Expression], groups: Mapping[tuple[str, Expression, int], list[Expression]]
+) -> list[list[Expression]]:
+    """The groups, so ordered that products which are added to each other are neighbours in both of theirs.
+
+    Of [U_n x ; U_z x ; U_r x] and [W_z h ; W_r h ; W_n h] the sums and their adjoints then need no rearrangement.
+    """
+    group_of = {node: key for key, group in groups.items() for node in group}
+    partner: dict[Expression, Expression] = {}  # a product in the loop → one before it to which it is added
+    inner = {term for node in walk(roots) if node.op == "add" for term in node.args}
+    for node in walk(roots):
+        if node.op == "add" and plan.phases[node] >= LOOP and node not in inner:
+            terms = [term for term in _terms(node) if term in group_of]
+            early = [term for term in terms if plan.phases[term] == BEFORE]
+            for term in terms:
+                if plan.phases[term] >= LOOP and len(early) == 1:
+                    partner.setdefault(term, early[0])
+    ordered = dict(groups)
+    for key, group in groups.items():
+        met = [node for node in group if node in partner]
+        keys = {group_of[partner[node]] for node in met}
+        if len(keys) == 1:
+            (other,) = keys
+            shared = [partner[node] for node in met]
+            ordered[key] = [*met, *(node for node in group if node not in partner)]
+            ordered[other] = [*(node for node in groups[other] if node not in shared), *shared]
+    return list(ordered.values())
+
+
+def _terms(total: Expression) -> list[Expression]:
+    found, stack = [], [total]
+    while stack:
+        node = stack.pop()
+        if node.op == "add":
+            stack += node.args
+        else:
+            found.append(node)
+    return found
 
 
 def _copy_phase(plan: Schedule, node: Expression, phase: int) -> None:
