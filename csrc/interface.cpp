@@ -6,6 +6,7 @@
 
 #include "kernels.h"
 #include "pass.h"
+#include "threads.h"
 
 namespace unrolled {
 namespace {
@@ -91,6 +92,14 @@ int64_t unrolled_packed_size(const unrolled_how* how, int64_t rows, int64_t colu
         size = (columns + kernels.panel - 1) / kernels.panel * kernels.panel * rows;
     });
     return size;
+}
+
+void unrolled_use_openmp(void* parallel, void* index, void* size) {
+    unrolled::OpenMP found;
+    found.parallel = reinterpret_cast<decltype(found.parallel)>(parallel);
+    found.index = reinterpret_cast<decltype(found.index)>(index);
+    found.size = reinterpret_cast<decltype(found.size)>(size);
+    unrolled::use_openmp(parallel && index && size ? &found : nullptr);
 }
 
 int32_t unrolled_run(const unrolled_how* how, const unrolled_pass* pass) {

@@ -1,4 +1,6 @@
 // A pool of threads that wait, spinning for a little while and then asleep: another process that wants the core gets it.
+// Where the process already has a team of OpenMP threads, that team is used instead: its threads go on spinning for a while
+// after their work, and two teams would take the processors from each other.
 #include "threads.h"
 
 #include "processor.h"
@@ -92,6 +94,41 @@ Pool& pool(int helpers) {
     return *current;
 }
 
+std::atomic<const OpenMP*> openmp{nullptr};
+pid_t openmp_owner = 0;
+
+struct Region {
+    const OpenMP& openmp;
+    const int threads;
+    const std::function<void(int)>& work;
+    std::mutex mutex;
+    std::exception_ptr failure;
+    bool whole;
+
+    static void run(void* data) {
+        Region& self = *static_cast<Region*>(data);
+        const int index = self.openmp.index();
+        // a region inside another one, or one under a limit, gets fewer threads than it asks for
+        const bool whole = self.openmp.size() == self.threads;
+        if (!index) self.whole = whole;
+        if (!whole) return;
+        try {
+            self.work(index);
+        } catch (...) {
+            std::lock_guard<std::mutex> guard(self.mutex);
+            self.failure = std::current_exception();
+        }
+    }
+};
+
+// False where OpenMP gave too few threads: then nothing was run.
+bool run_openmp(const OpenMP& openmp, int threads, const std::function<void(int)>& work) {
+    Region region{openmp, threads, work, {}, nullptr, false};
+    openmp.parallel(Region::run, &region, unsigned(threads), 0);
+    if (region.failure) std::rethrow_exception(region.failure);
+    return region.whole;
+}
+
 }  // namespace
 
 void pause(int times) {
@@ -111,11 +148,20 @@ void Barrier::wait() {
     }
 }
 
+void use_openmp(const OpenMP* found) {
+    static OpenMP kept;
+    openmp.store(nullptr);
+    if (!found) return;
+    kept = *found;
+    openmp_owner = getpid();
+    openmp.store(&kept);
+}
+
 void parallel(int threads, const std::function<void(int)>& work) {
-    if (threads <= 1)
-        work(0);
-    else
-        pool(threads - 1).run(threads - 1, work);
+    if (threads <= 1) return work(0);
+    const OpenMP* team = openmp.load();
+    // OpenMP's threads do not survive fork() either, and its runtime does not notice
+    if (!team || openmp_owner != getpid() || !run_openmp(*team, threads, work)) pool(threads - 1).run(threads - 1, work);
 }
 
 }  // namespace unrolled

@@ -8,6 +8,16 @@ namespace unrolled {
 // work(0) … work(threads - 1) at once, work(0) on the calling thread.
 void parallel(int threads, const std::function<void(int)>& work);
 
+// An OpenMP runtime: GOMP_parallel, omp_get_thread_num, omp_get_num_threads.
+struct OpenMP {
+    void (*parallel)(void (*work)(void*), void* data, unsigned threads, unsigned flags);
+    int (*index)();
+    int (*size)();
+};
+
+// From now on parallel() uses this runtime, or with nullptr its own threads. Not while parallel() runs.
+void use_openmp(const OpenMP* found);
+
 // Lets `size` threads wait for each other.
 class Barrier {
   public:

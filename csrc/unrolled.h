@@ -12,7 +12,7 @@ extern "C" {
 #define UNROLLED_API __attribute__((visibility("default")))
 
 /* Changes whenever a function here changes; a caller compares it with the one that it was written for. */
-#define UNROLLED_INTERFACE 3
+#define UNROLLED_INTERFACE 4
 UNROLLED_API int32_t unrolled_interface(void);
 
 enum { UNROLLED_OK = 0, UNROLLED_NO_SUCH_ISA = 1, UNROLLED_NO_SUCH_FUNCTION = 2, UNROLLED_BAD_ARGUMENT = 3, UNROLLED_NO_MEMORY = 4 };
@@ -145,6 +145,10 @@ typedef struct {
     const char* isa;
     int32_t dtype_bytes, threads;
 } unrolled_how;
+
+/* Threads from now on: those of the OpenMP runtime of this process, whose functions GOMP_parallel, omp_get_thread_num and
+ * omp_get_num_threads are given, or if the first is null the library's own. Not while another call runs. */
+UNROLLED_API void unrolled_use_openmp(void* parallel, void* index, void* size);
 
 /* Elements that PACK writes for a matrix (rows, columns); -1 for a bad argument. */
 UNROLLED_API int64_t unrolled_packed_size(const unrolled_how* how, int64_t rows, int64_t columns);

@@ -113,12 +113,20 @@ def _differentiable(ctx: Any, tensors: Sequence[Tensor], gradients: Sequence[Ten
     return tuple(next(remaining) if tensor.requires_grad else None for tensor in tensors)
 
 
-def _distinct(results: Sequence[Tensor], *others: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """The results, each with storage of its own: a result that is an argument, or another result, is copied."""
-    seen = {tensor.untyped_storage().data_ptr() for group in others for tensor in group}
+def _distinct(results: Sequence[Tensor], given: Sequence[Tensor], saved: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The results, none of them an argument or a part of another result, which are copied.
+
+    What is also saved is shared: it counts its changes in place with what is saved, so that torch sees them.
+    """
+    seen, kept = set(map(_storage, given)), set(map(_storage, saved))
     distinct = []
     for result in results:
-        pointer = result.untyped_storage().data_ptr()
-        distinct.append(result.clone() if pointer in seen and pointer else result)
-        seen.add(pointer)
+        storage = _storage(result)
+        own = result.clone() if storage in seen and storage else result.detach() if storage in kept else result
+        distinct.append(own)
+        seen.add(storage)
     return tuple(distinct)
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()

@@ -5,7 +5,10 @@ Shapes as in ``reference``: step values (N, n), states (B, n), static vectors (n
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from unrolled.engine.reference import Forward, each_its_own
 from unrolled.errors import BackendError
 from unrolled.native import execution
 from unrolled.native.core import Absent, Core, find_core
+from unrolled.native.memory import address
 from unrolled.program.instructions import Adjoint, Program
 
 DTYPES = (torch.float32, torch.float64)
@@ -62,13 +66,12 @@ def forward(
         batch_sizes,
         save,
     )
+    tensors = _tensors([*found.outputs, *found.saved])
+    outputs = tuple(tensor.contiguous() for tensor in tensors[: len(found.outputs)])
     # what is saved of the inputs is these very tensors, so that torch sees when someone changes them in place
-    given = {tensor.data_ptr(): tensor for tensor in (*inputs, *parameters) if tensor.numel()}
-    saved = tuple(
-        given[array.ctypes.data] if array.size and array.ctypes.data in given else _tensor(array)
-        for array in found.saved
-    )
-    return Forward(tuple(map(_tensor, found.outputs)), tuple(map(_tensor, found.final)), saved)
+    given = {(tensor.data_ptr(), tensor.shape): tensor for tensor in (*inputs, *parameters) if tensor.numel()}
+    saved = tuple(given.get((tensor.data_ptr(), tensor.shape), tensor) for tensor in tensors[len(outputs) :])
+    return Forward(outputs, tuple(map(_tensor, found.final)), saved)
 
 
 def backward(
@@ -86,10 +89,21 @@ def backward(
     return every[:n], [state for state in every[n:m] if state is not None], every[m:]
 
 
+@lru_cache(maxsize=1)
 def _core() -> Core:
     core = find_core()
     assert isinstance(core, Core)
+    core.use_openmp(_openmp())
     return core
+
+
+def _openmp() -> ctypes.CDLL | None:
+    """The OpenMP runtime of torch: its threads spin after torch's operations, and would fight with others."""
+    try:
+        library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
+        return library if library.GOMP_parallel else None
+    except (OSError, AttributeError):  # another platform, or a torch without OpenMP
+        return None
 
 
 def _arrays(tensors: Sequence[Tensor]) -> list[np.ndarray[Any, Any]]:
@@ -98,3 +112,22 @@ def _arrays(tensors: Sequence[Tensor]) -> list[np.ndarray[Any, Any]]:
 
 def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
     return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def _tensors(arrays: Sequence[np.ndarray[Any, Any]]) -> list[Tensor]:
+    """As tensors, where parts of one array count their changes together: torch sees when someone changes what is saved."""
+    owners: dict[int, Tensor] = {}
+    return [_part(array, owners) for array in arrays]
+
+
+def _part(array: np.ndarray[Any, Any], owners: dict[int, Tensor]) -> Tensor:
+    base = array.base
+    if base is None or base.dtype != np.uint8 or not array.size:  # memory of its own
+        return _tensor(array)
+    if id(base) not in owners:
+        owners[id(base)] = torch.from_numpy(base[: len(base) // array.itemsize * array.itemsize])
+    owner = owners[id(base)].view(torch.from_numpy(array[:0]).dtype)
+    start = (address(array) - address(base)) // array.itemsize
+    strides = [stride // array.itemsize for stride in array.strides]
+    # detached: to autograd it is no view, which might not be changed at all
+    return owner.as_strided(array.shape, strides, start).detach()

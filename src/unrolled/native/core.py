@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import unrolled.native
 from unrolled.errors import BackendError
 
-INTERFACE = 3  # the version of csrc/unrolled.h that this file was written for
+INTERFACE = 4  # the version of csrc/unrolled.h that this file was written for
 LIBRARY = {"nt": "unrolled.dll"}.get(os.name, "libunrolled.so")
 _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "unrolled_interface": (c_int32, []),
@@ -24,6 +24,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "unrolled_functions": (c_char_p, []),
     "unrolled_operations": (c_char_p, []),
     "unrolled_packed_size": (c_int64, [c_void_p, c_int64, c_int64]),
+    "unrolled_use_openmp": (None, [c_void_p, c_void_p, c_void_p]),
     "unrolled_run": (c_int32, [c_void_p, c_void_p]),
     "unrolled_apply": (
         c_int32,
@@ -76,6 +77,12 @@ class Core:
         status = getattr(self.library, name)(ctypes.byref(how), *arguments)
         if status:
             raise BackendError(f"The core refused {name}: {_REASONS.get(status, status)}.")
+
+    def use_openmp(self, runtime: ctypes.CDLL | None) -> None:
+        """Run on the threads of an OpenMP runtime, a library with ``GOMP_parallel``; None: on threads of its own."""
+        names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
+        functions = [ctypes.cast(getattr(runtime, name), c_void_p) for name in names] if runtime else [None] * 3
+        self.library.unrolled_use_openmp(*functions)
 
     def packed_size(self, how: How, rows: int, columns: int) -> int:
         """The elements of a packed matrix (rows, columns)."""
