@@ -7,6 +7,7 @@
 #include "kernels.h"
 #include "pass.h"
 #include "threads.h"
+#include "validation.h"
 
 namespace unrolled {
 namespace {
@@ -35,8 +36,13 @@ int32_t apply(const Kernels<T>& kernels, const char* function, const void* in, v
     return UNROLLED_OK;
 }
 
+thread_local const char* last_refusal = nullptr;
+constexpr int most_threads = 1024;
+
 const Isa* chosen(const unrolled_how* how) {
-    if (!how || !how->isa || (how->dtype_bytes != 4 && how->dtype_bytes != 8) || how->threads < 1) return nullptr;
+    if (!how || !how->isa || (how->dtype_bytes != 4 && how->dtype_bytes != 8) || how->threads < 1 ||
+        how->threads > most_threads)
+        return nullptr;
     return isa(how->isa);
 }
 
@@ -103,5 +109,13 @@ void unrolled_use_openmp(void* parallel, void* index, void* size) {
 }
 
 int32_t unrolled_run(const unrolled_how* how, const unrolled_pass* pass) {
-    return with_kernels(how, [&](const auto& kernels) { unrolled::run(kernels, how->threads, *pass); });
+    const char*& why = unrolled::last_refusal = "how a pass is to run is wrong";
+    if (!pass) return UNROLLED_BAD_ARGUMENT;
+    const int32_t status = with_kernels(how, [&](const auto& kernels) {
+        why = unrolled::refusal(*pass, kernels.panel, how->dtype_bytes);
+        if (!why) unrolled::run(kernels, how->threads, *pass);
+    });
+    return status == UNROLLED_OK && why ? UNROLLED_BAD_ARGUMENT : status;
 }
+
+const char* unrolled_refusal(void) { return unrolled::last_refusal ? unrolled::last_refusal : ""; }

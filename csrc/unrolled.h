@@ -153,7 +153,12 @@ UNROLLED_API void unrolled_use_openmp(void* parallel, void* index, void* size);
 /* Elements that PACK writes for a matrix (rows, columns); -1 for a bad argument. */
 UNROLLED_API int64_t unrolled_packed_size(const unrolled_how* how, int64_t rows, int64_t columns);
 
+/* Runs a pass, after checking that nothing in it reaches beyond the buffers: then UNROLLED_OK. UNROLLED_BAD_ARGUMENT where
+ * something would, or does not fit together; nothing was computed then. UNROLLED_NO_MEMORY where there is none. */
 UNROLLED_API int32_t unrolled_run(const unrolled_how* how, const unrolled_pass* pass);
+
+/* Why the last unrolled_run of this thread refused, in words. */
+UNROLLED_API const char* unrolled_refusal(void);
 
 #ifdef __cplusplus
 }

@@ -143,6 +143,44 @@ def test_random_recurrences(core: Core, example: Example, lengths: tuple[int, ..
             assert np.abs(found - wanted.numpy()).max() <= 1e-11 * max(1.0, wanted.abs().max().item())
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y_t = 0.5 y_{t-1} + tanh(A [P x_t ; y_{t-1} ; Q x_t])",  # parts of one product around something else
+        "y_t = tanh(A [P x_t ; P x_t] + y_{t-1})",  # the same part twice
+        "y_t = tanh(A [P x_t ; y_{t-1}] + B [y_{t-1} ; P x_t])",  # the same parts in two orders
+        "a_t = b_{t-1}\nb_t = a_{t-1}\ny_t = tanh(P x_t + a_t + b_t)",  # states that change places
+        "a_t = tanh(P x_t + a_{t-1})\nb_t = a_{t-1}\ny_t = a_t + 2 b_t + y_{t-1}",  # a state that follows another one
+        "a_t = a_{t-1}\ny_t = tanh(P x_t) + a_t + y_{t-1}",  # a state that stays
+    ],
+)
+@pytest.mark.parametrize("lengths", [(4, 4, 4), (3, 2, 2, 1, 0)], ids=str)
+def test_values_that_share_a_row(core: Core, text: str, lengths: tuple[int, ...]) -> None:
+    system = load("x : 3\ny : 2\nP : 2×3\n" + ("Q : 1×3\n" if "Q" in text else "") + text, outputs=("y",))
+    check(Numbers(compile_system(system, {}), lengths), core)
+
+
+# sizes for which threads share the columns of a step: small batches, and large weights
+SHARED = [("torch_rnn", 256, 1), ("lstm", 128, 3), ("gru", 128, 2), ("minimal_gated", 384, 1), ("lstm", 384, 5)]
+
+
+@pytest.mark.parametrize(("name", "h", "batch"), SHARED)
+def test_threads_that_share_columns_change_no_bit(core: Core, name: str, h: int, batch: int) -> None:
+    large = compile_system(load(name, outputs=("h",)), {"x": 5, "h": h})
+    numbers = Numbers(large, (4,) * batch, torch.float32, scale=0.05)
+    check(numbers, core)
+    one, *others = (numbers.by_core(core, threads) for threads in (1, 2, 3))
+    alone, *together = (
+        execution.forward(core, threads, large, *map(arrays, (numbers.inputs, numbers.initial, numbers.parameters)),
+                          numbers.batch_sizes).final
+        for threads in (1, 2, 3)
+    )  # fmt: skip
+    for other in others:
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True) if a is not None)
+    for other in together:  # nothing is saved: states are overwritten
+        assert all(np.array_equal(a, b) for a, b in zip(alone, other, strict=True))
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_what_is_no_number_stays_in_its_sequence(core: Core, bad: float) -> None:
     gru = program(cell("gru"))

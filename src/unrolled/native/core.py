@@ -25,6 +25,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "unrolled_operations": (c_char_p, []),
     "unrolled_packed_size": (c_int64, [c_void_p, c_int64, c_int64]),
     "unrolled_use_openmp": (None, [c_void_p, c_void_p, c_void_p]),
+    "unrolled_refusal": (c_char_p, []),
     "unrolled_run": (c_int32, [c_void_p, c_void_p]),
     "unrolled_apply": (
         c_int32,
@@ -68,15 +69,16 @@ class Core:
         """What every call takes: instruction set, dtype (float32 or float64), number of threads."""
         return How(self.isa.encode(), dtype.itemsize, threads)
 
-    def call(self, name: str, how: How, *arguments: object) -> None:
-        """A function of csrc/unrolled.h that takes ``how`` first.
+    def run(self, how: How, work: ctypes.Structure) -> None:
+        """Run ``unrolled_pass``.
 
         Raises:
             BackendError: the core refused.
         """
-        status = getattr(self.library, name)(ctypes.byref(how), *arguments)
+        status = self.library.unrolled_run(ctypes.byref(how), ctypes.byref(work))
         if status:
-            raise BackendError(f"The core refused {name}: {_REASONS.get(status, status)}.")
+            why = f": {self.library.unrolled_refusal().decode()}" if status == 3 else ""
+            raise BackendError(f"The core refused a pass, {_REASONS.get(status, status)}{why}.")
 
     def use_openmp(self, runtime: ctypes.CDLL | None) -> None:
         """Run on the threads of an OpenMP runtime, a library with ``GOMP_parallel``; None: on threads of its own."""

@@ -146,7 +146,7 @@ class _Call:
             made = _Pass(
                 address(table), *lists, steps.address, len(plan.buffers), *plan.counts, len(steps.sizes), self.batch
             )
-            self.core.call("unrolled_run", self.how, ctypes.byref(made))
+            self.core.run(self.how, made)
         for each, array in zip(plan.buffers, self.buffers, strict=True):
             if isinstance(each, Room) and each.value is not None:
                 self.values[each.value] = array.T if each.transposed else array

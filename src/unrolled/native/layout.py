@@ -141,9 +141,9 @@ class Layout:
         for part in concat.args:
             width = self.width(part)
             line, column = self.find(part)
-            if pieces and line is pieces[-1][2] and column == pieces[-1][3] + pieces[-1][1]:
-                low, before, _, first = pieces[-1]
-                pieces[-1] = low, before + width, pieces[-1][2], first
+            low, before, other, first = pieces[-1] if pieces else (0, 0, None, 0)
+            if other and line is other and (at, column) == (low + before, first + before):
+                pieces[-1] = low, before + width, other, first
             elif line:
                 pieces.append((at, width, line, column))
             at += width

@@ -107,7 +107,7 @@ class _Layer(nn.RNNBase):
                 outputs.append(output)
                 for name, state in zip(cell.states, last, strict=True):
                     final[name].append(state)
-            rows = torch.cat(outputs, -1)
+            rows = torch.cat(outputs, -1) if self.bidirectional else outputs[0]
         return rows, final
 
 
