@@ -105,7 +105,7 @@ class Pass {
     void run(const unrolled_stage& stage, std::vector<Interpreter<T>>& with, int part) {
         switch (stage.stage) {
             case UNROLLED_PACK: return pack(stage, part);
-            case UNROLLED_ROWS: return all_rows(with[size_t(part)], part);
+            case UNROLLED_ROWS: return all_rows(with, part);
             case UNROLLED_FORWARD:
             case UNROLLED_BACKWARD: return loop(stage, with, part);
             case UNROLLED_OUTER:
@@ -128,13 +128,14 @@ class Pass {
                mine.high - mine.low);
     }
 
-    void all_rows(Interpreter<T>& interpreter, int part) {
+    void all_rows(std::vector<Interpreter<T>>& with, int part) {
+        if (with.empty()) return;
         const Share mine(rows, 1, part, threads);
-        interpreter.run({0, pass.batch, 0, mine.low, 1, mine.high - mine.low});
+        with[size_t(part)].run({0, pass.batch, 0, mine.low, 1, mine.high - mine.low});
     }
 
     void loop(const unrolled_stage& stage, std::vector<Interpreter<T>>& with, int part) {
-        if (with.empty() || part >= int(with.size())) return;
+        if (part >= int(with.size())) return;
         const bool shared = with.front().shares_rows();
         steps(stage, with[size_t(part)], shared ? 0 : part, shared ? 1 : int(with.size()));
     }

@@ -140,6 +140,8 @@ class Validation {
     }
 
     void stage(const unrolled_stage& s) {
+        const bool lists = within(s.stage, UNROLLED_ROWS, UNROLLED_BACKWARD);
+        require(lists || (!s.first && !s.count && !s.registers && !s.segment), "this stage has no instructions");
         switch (s.stage) {
             case UNROLLED_PACK: {
                 const unrolled_value &out = at(s.out), &left = at(s.left);
