@@ -51,6 +51,16 @@ def refusal(program: Program, inputs: Sequence[Tensor], tensors: Sequence[Tensor
     return None
 
 
+def is_absent() -> bool:
+    """Is there no core at all?"""
+    return isinstance(find_core(), Absent)
+
+
+def describe() -> str:
+    """The core in use, in words."""
+    return f"the native core, {_core().isa}"
+
+
 def forward(
     program: Program, inputs: Sequence[Tensor], initial: Sequence[Tensor], parameters: Sequence[Tensor],
     batch_sizes: Sequence[int], save: Sequence[int] = (),
@@ -115,7 +125,7 @@ def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
 
 
 def _tensors(arrays: Sequence[np.ndarray[Any, Any]]) -> list[Tensor]:
-    """As tensors, where parts of one array count their changes together: torch sees when someone changes what is saved."""
+    """As tensors. Parts of one array count their changes together: torch sees when someone changes what is saved."""
     owners: dict[int, Tensor] = {}
     return [_part(array, owners) for array in arrays]
 

@@ -198,8 +198,7 @@ class _Call:
         if wanted.transposed:
             array = array.T
         if array.ndim == 2 and min(array.strides) >= 0:
-            rows, columns = array.shape
-            if wanted.packed or columns == 1 or array.strides[1] == array.itemsize:
+            if wanted.packed or array.shape[1] == 1 or array.strides[1] == array.itemsize:
                 return array
         return np.ascontiguousarray(array)
 

@@ -1,7 +1,8 @@
 """Where each value of a call lives, so that as little as possible is copied.
 
-A *line* is a row of neighbouring columns with room for one or several values. Lines of values that someone reads beyond
-their own list, or at another step, are arrays with a row for each row of the packed sequences; the others are registers.
+A *line* is a row of neighbouring columns with room for one or several values. Lines of values that someone reads
+beyond their own list, or at another step, are arrays with a row for each row of the packed sequences; the others are
+registers.
 
 1. A slice is columns of what it is cut from.
 2. The parts of a concatenation are computed where they belong, if they have no other place yet: a line may become the
@@ -68,7 +69,8 @@ class Layout:
 
     def last_use(self, line: Line, low: float = -inf, high: float = inf) -> Time:
         """When columns from ``low`` to ``high`` of a line are read for the last time."""
-        return max((t for value in self._overlapping(line, low, high) for t in self.uses.get(value, [])), default=(-1, 0))
+        values = self._overlapping(line, low, high)
+        return max((t for value in values for t in self.uses.get(value, [])), default=(-1, 0))
 
     # ── the steps ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -90,7 +92,7 @@ class Layout:
                 self.uses.setdefault(argument, []).append(time)
         for value in work.wanted:
             self.uses.setdefault(value, []).append(_END)
-        for stepwise, (previous, following) in zip(work.stepwise, work.states, strict=True):
+        for stepwise, (_, following) in zip(work.stepwise, work.states, strict=True):
             self.uses.setdefault(following, []).append(_END)
             if stepwise:
                 self._to_rows(following)
@@ -151,7 +153,8 @@ class Layout:
 
     def _same_list(self, time: Time, *lines: Line) -> bool:
         """Registers are met in their own list only."""
-        return any(line.rows for line in lines) or all(self.born[v][0] == time[0] for line in lines for v in line.columns)
+        born = {self.born[value][0] for line in lines for value in line.columns}
+        return any(line.rows for line in lines) or born == {time[0]}
 
     def _overwrite(self, time: Time, instruction: Instruction) -> None:
         out, width = self.lines[instruction.out], self.width(instruction.out)
@@ -164,7 +167,8 @@ class Layout:
                 continue
             if line.rows != out.rows and not (line.rows and product):
                 continue
-            if self.last_use(line, column, column + width) <= time and not self._disturbs(time, instruction, line, column):
+            unread = self.last_use(line, column, column + width) <= time
+            if unread and not self._disturbs(time, instruction, line, column):
                 self.lines[instruction.out] = line
                 line.columns[instruction.out] = column
                 return

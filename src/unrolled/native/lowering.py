@@ -1,4 +1,4 @@
-"""From the work of a call to a pass of the core: its buffers, operands, instructions and stages. Made once a program."""
+"""From the work of a call to a pass of the core: its buffers, operands, instructions and stages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from unrolled.equations.operations import ELEMENTWISE
 from unrolled.native.layout import Layout, Line
-from unrolled.native.work import (
-    AFTER, BATCH, BEFORE, IDS, MATRIX, NUMBER, PACKED, REGISTER, ROW, STEP, Work,
-)  # fmt: skip
+from unrolled.native.work import AFTER, BATCH, BEFORE, IDS, MATRIX, NUMBER, PACKED, REGISTER, ROW, STEP, Work
 from unrolled.program.instructions import Instruction, Shape
 
 VALUE = np.dtype(
@@ -44,7 +42,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Rows:
-    """A new array with a row for each row of the packed sequences, after those of the first ``states`` at their columns."""
+    """A new array with a row for each row of the packed sequences, after those of ``states`` (number, column)."""
 
     columns: int
     states: tuple[tuple[int, int], ...] = ()

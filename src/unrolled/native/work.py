@@ -18,7 +18,7 @@ _ALWAYS_STEP = ("zeros", "expand", "concat", "one_hot", "lookup")
 class Work:
     """``given`` tells of each value from outside whether it is STEP, IDS or static (ROW).
 
-    State i is ``states[i][0]`` before a step and ``states[i][1]`` after it; where it is ``stepwise``, all its values are
+    State i is ``states[i][0]`` before a step and ``states[i][1]`` after it. If it is ``stepwise``, all its values are
     kept, one row for each row of the packed sequences after those of the first states, else only the present one.
     ``wanted`` is what someone reads when all is done.
     """
