@@ -3,11 +3,6 @@
 #include "pass.h"
 
 #include <memory>
-#ifdef UNROLLED_TRACE
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#endif
 #include <vector>
 
 #include "interpreter.h"
@@ -55,13 +50,7 @@ class Pass {
             NoDenormals here;
             for (int64_t s = 0; s < pass.stage_count; s++) {
                 if (s && !alike(pass.stages[s - 1], pass.stages[s])) between.wait();
-#ifdef UNROLLED_TRACE
-                auto t0 = std::chrono::steady_clock::now();
-#endif
                 run(pass.stages[s], interpreters[size_t(s)], part);
-#ifdef UNROLLED_TRACE
-                if (part == 0 && getenv("TRACE")) fprintf(stderr, "stage %d: %.3f ms\n", pass.stages[s].stage, std::chrono::duration<double>(std::chrono::steady_clock::now() - t0).count() * 1e3);
-#endif
             }
         });
     }

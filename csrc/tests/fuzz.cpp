@@ -163,7 +163,7 @@ void corrupt(Random& random, Example& example) {
     const auto change = [&](auto& number) {
         using N = std::decay_t<decltype(number)>;
         const int64_t odd[] = {-1, 0, 1, 2, 63, 64, 65, 1 << 20, INT32_MAX, INT64_MAX, INT64_MIN};
-        number = pick(random, 0, 1) ? N(odd[pick(random, 0, 10)]) : N(int64_t(number) + pick(random, -3, 3));
+        number = pick(random, 0, 1) ? N(odd[pick(random, 0, 10)]) : N(uint64_t(number) + uint64_t(pick(random, -3, 3)));
     };
     auto& value = any(example.values);
     auto& instruction = any(example.instructions);

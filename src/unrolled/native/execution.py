@@ -197,9 +197,9 @@ class _Call:
         array: Array = self.values[wanted.value]
         if wanted.transposed:
             array = array.T
-        if array.ndim == 2 and min(array.strides) >= 0:
-            if wanted.packed or array.shape[1] == 1 or array.strides[1] == array.itemsize:
-                return array
+        usable = array.ndim == 2 and min(array.strides) >= 0
+        if usable and (wanted.packed or array.shape[1] == 1 or array.strides[1] == array.itemsize):
+            return array
         return np.ascontiguousarray(array)
 
 
