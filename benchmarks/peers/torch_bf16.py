@@ -1,0 +1,16 @@
+"""torch, eager, under bfloat16 autocast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from benchmarks.peers import layers
+from benchmarks.works import Work
+
+
+def prepare(work: Work, threads: int) -> tuple[Callable[[], None], str]:
+    """torch.nn.RNN, GRU, LSTM."""
+    torch.set_num_threads(threads)
+    return layers.work_of(torch.nn, work, cast=True), f"torch {torch.__version__}, bfloat16 autocast"

@@ -1,0 +1,129 @@
+"""The report: docs/benchmarks.md and its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from benchmarks.ceilings import Ceilings
+from benchmarks.measure import OURS, Result
+
+PEERS = {
+    "torch": "torch",
+    "torch_bf16": "torch bf16",
+    "torch_loop": "torch loop",
+    "jax": "JAX",
+    "numpy": "numpy",
+    "onnxruntime": "ONNX Runtime",
+}
+TITLES = {
+    "train": "A layer, forward and backward with all gradients",
+    "inference": "A layer, forward only",
+    "char-rnn": "A training step of char-rnn: three layers, loss, gradients, Adam",
+    "ragged": "Training on sequences of lengths uniform in 1 … T",
+}
+
+
+INTRODUCTION = """\
+Written by `python -m benchmarks --write`, which measures it again on your machine. Each library runs in a process of its
+own, in {rounds} rounds that alternate between them. Times are medians of milliseconds; × is how many times as long the peer
+takes, the median over the rounds, and in brackets what we want to reach. Torch and ONNX Runtime run with one thread or
+all, whichever is faster. All numbers are float32 unless a name says bf16."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured, where and how."""
+
+    results: Sequence[Result]
+    ceilings: Ceilings | None
+    machine: str
+    rounds: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {
+            "machine": self.machine,
+            "ceilings": asdict(self.ceilings) if self.ceilings else None,
+            "rounds": self.rounds,
+            "results": [asdict(result) for result in self.results],
+        }
+
+    def markdown(self, picture: str) -> str:
+        """docs/benchmarks.md; ``picture`` is the address of the picture in it."""
+        versions = sorted({v.split(",")[0] for result in self.results for v in result.versions.values()})
+        lines = ["# Benchmarks", "", INTRODUCTION.format(rounds=self.rounds), ""]
+        lines.append(f"{date.today().isoformat()}, {self.machine}. {', '.join(versions)}.")
+        if self.ceilings:
+            reads = ", ".join(f"{speed:.0f} from {int(kib) // 1024 or kib} {'MiB' if int(kib) >= 1024 else 'KiB'}"
+                              for kib, speed in self.ceilings.gbytes.items())  # fmt: skip
+            lines.append(
+                f"At most {self.ceilings.gflops:.0f} billion float operations a second on one thread, "
+                f"{self.ceilings.gflops_all:.0f} on all; one thread reads {reads} gigabytes a second."
+            )
+        lines += ["", f"![How many times as long each peer takes]({picture})"]
+        for kind in dict.fromkeys(result.work.kind for result in self.results):
+            lines += ["", f"## {TITLES[kind]}", "", *self._table([r for r in self.results if r.work.kind == kind])]
+        return "\n".join(lines) + "\n"
+
+    def _table(self, results: list[Result]) -> list[str]:
+        peers = [peer for peer in PEERS if any(peer in result.times for result in results)]
+        head = ["cell", "B, T, I, H", "Unrolled", "of the peak", *(PEERS[peer] for peer in peers)]
+        return [_row(head), _row(["---"] * len(head)), *(_row(self._cells(result, peers)) for result in results)]
+
+    def _cells(self, result: Result, peers: list[str]) -> list[str]:
+        work = result.work
+        share = work.flops / result.time() / 1e6 / self.ceilings.gflops_all if self.ceilings else None
+        peak = f"{share:.0%}" if share is not None and work.kind in ("train", "inference") else ""
+        return [work.cell, ", ".join(map(str, work.shape)), f"{result.time():.3g}", peak,
+                *(_peer(result, peer) for peer in peers)]  # fmt: skip
+
+    def draw(self, path: Path) -> None:
+        """The ratios as a picture, one panel for each kind of work."""
+        from matplotlib.figure import Figure
+
+        kinds = list(dict.fromkeys((r.work.kind, r.work.cell) for r in self.results))
+        columns = 3
+        rows = -(-len(kinds) // columns)
+        figure = Figure(figsize=(13, 3.1 * rows), layout="constrained")
+        colours = dict(zip(PEERS, ("#d1495b", "#edae49", "#8d96a3", "#00798c", "#66a182", "#5b4b8a"), strict=True))
+        for axes, key in zip(figure.subplots(rows, columns, squeeze=False).flat, kinds, strict=False):
+            results = [r for r in self.results if (r.work.kind, r.work.cell) == key]
+            peers = [peer for peer in PEERS if any(peer in r.times for r in results)]
+            width = 0.8 / max(1, len(peers))
+            for n, peer in enumerate(peers):
+                at = [(i + n * width, r.ratio(peer)) for i, r in enumerate(results) if peer in r.times]
+                axes.bar(*zip(*at, strict=True), width=width, color=colours[peer], label=PEERS[peer])
+            middle = 0.4 - width / 2
+            wanted = [(i + middle, next(iter(r.work.wanted.values()))) for i, r in enumerate(results) if r.work.wanted]
+            if wanted:
+                axes.plot(*zip(*wanted, strict=True), "k_", markersize=16, label="wanted")
+            axes.axhline(1, color="black", linewidth=0.8)
+            axes.set_yscale("log")
+            axes.set_yticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
+            axes.minorticks_off()
+            axes.set_xticks([i + middle for i in range(len(results))],
+                            [",".join(map(str, r.work.shape)) for r in results], fontsize=7)  # fmt: skip
+            axes.set_title(f"{key[0]}: {key[1]}", fontsize=10)
+            axes.legend(fontsize=7)
+        for axes in figure.axes[len(kinds) :]:
+            axes.remove()
+        figure.suptitle("How many times as long as Unrolled (log scale), by B, T, I, H")
+        figure.savefig(path)
+
+
+def _peer(result: Result, peer: str) -> str:
+    if peer not in result.times:
+        return ""
+    wanted = f" ({result.work.wanted[peer]})" if peer in result.work.wanted else ""
+    return f"{result.time(peer):.3g}: {result.ratio(peer):.2f}×{wanted}"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+__all__ = ["OURS", "Report"]
