@@ -102,7 +102,7 @@ class Validation {
         require((b.holds == UNROLLED_SYMBOLS) == (v.kind == UNROLLED_IDS), "a value and its buffer hold different things");
         const int64_t count = rows_of(v);
         if (!count) return;
-        require(v.kind == UNROLLED_MATRIX || v.kind == UNROLLED_PACKED || v.columns == 1 || b.across == 1,
+        require(v.kind == UNROLLED_MATRIX || v.kind == UNROLLED_PACKED || has_rows(v),
                 "the columns of a row are no neighbours");
         require(v.kind != UNROLLED_PACKED && v.kind != UNROLLED_IDS ? true : v.start == 0, "a value begins where it cannot");
         Wide last = v.start + Wide(count - 1) * b.stride + Wide(v.columns - 1) * b.across;
@@ -110,6 +110,9 @@ class Validation {
         if (v.kind == UNROLLED_PACKED) last = Wide(v.rows) * ((v.columns + panel - 1) / panel) * panel - 1;
         require(last < b.length, "a value reaches beyond its buffer");
     }
+
+    // Do the columns of each row lie side by side?
+    bool has_rows(const unrolled_value& v) const { return v.columns == 1 || buffer_of(v).across == 1; }
 
     // How many rows of its buffer a value may touch.
     int64_t rows_of(const unrolled_value& v) const {
@@ -156,7 +159,7 @@ class Validation {
             case UNROLLED_OUTER: {
                 const unrolled_value &out = at(s.out), &left = at(s.left), &right = at(s.right);
                 require(is_one_of(out, UNROLLED_MATRIX) && out.rows == left.columns && out.columns == right.columns &&
-                            buffer_of(out).across == 1,
+                            has_rows(out),
                         "this is no matrix of outer products");
                 writable(out, out.rows);
                 summand(left);
@@ -171,7 +174,7 @@ class Validation {
             case UNROLLED_SCATTER: {
                 const unrolled_value &out = at(s.out), &left = at(s.left), &ids = at(s.right);
                 require(is_one_of(out, UNROLLED_MATRIX) && is_one_of(ids, UNROLLED_IDS) && out.columns == left.columns &&
-                            buffer_of(out).across == 1,
+                            has_rows(out),
                         "this is no sum of rows by symbol");
                 writable(out, out.rows);
                 symbols(ids, out.rows);
@@ -257,7 +260,7 @@ class Validation {
         } else if (i.op == UNROLLED_LOOKUP) {
             const unrolled_value &table = argument(0), &ids = argument(1);
             good = is_one_of(table, UNROLLED_MATRIX) && is_one_of(ids, UNROLLED_IDS) && table.columns == out.columns &&
-                   buffer_of(table).across == 1;
+                   has_rows(table);
             if (good) symbols(ids, table.rows);
         } else if (i.op == UNROLLED_ONE_HOT) {
             good = is_one_of(argument(0), UNROLLED_IDS);

@@ -138,17 +138,17 @@ class _Call:
 
     def run(self, plan: Plan, states: Sequence[Array]) -> None:
         """Run a plan from the first ``states``, which are not changed."""
-        self.plan = plan
-        self.buffers = [self._buffer(each, states) for each in plan.buffers]
+        self.plan, self.buffers = plan, []
+        entries = [self._buffer(each, states) for each in plan.buffers]
         if plan.counts[-1]:
-            table = np.array(list(map(_entry, plan.buffers, self.buffers)), np.int64)
+            table = np.array(entries, np.int64)
             lists, steps = plan.addresses, self.steps
             made = _Pass(
-                address(table), *lists, steps.address, len(plan.buffers), *plan.counts, len(steps.sizes), self.batch
+                address(table), *lists, steps.address, len(entries), *plan.counts, len(self.batch_sizes), self.batch
             )
             self.core.run(self.how, made)
         for each, array in zip(plan.buffers, self.buffers, strict=True):
-            if isinstance(each, Room) and each.value is not None:
+            if type(each) is Room and each.value is not None:
                 self.values[each.value] = array.T if each.transposed else array
 
     def rows(self, value: int) -> Array:
@@ -179,19 +179,25 @@ class _Call:
         buffer, column, after = found
         return self.buffers[buffer], column, self.batch if after else 0
 
-    def _buffer(self, wanted: lowering.Buffer, states: Sequence[Array]) -> Array:
-        match wanted:
-            case Given():
-                return self._given(wanted)
-            case Rows(columns, kept):
-                array = room((self.total + self.batch if kept else self.total, columns), self.dtype)
-                for index, column in kept:
-                    array[: self.batch, column : column + states[index].shape[1]] = states[index]
-                return array
-            case State(index):
-                return np.array(states[index], self.dtype, order="C")
-            case Room(shape, packed):
-                return room((self.core.packed_size(self.how, *shape),) if packed else shape, self.dtype)
+    def _buffer(self, wanted: lowering.Buffer, states: Sequence[Array]) -> _Entry:
+        """Add an array to the buffers, and return how the core is told of it."""
+        if type(wanted) is Given:
+            array = self._given(wanted)
+            self.buffers.append(array)
+            return _entry(array)
+        if type(wanted) is State:
+            array, at = room(states[wanted.index].shape, self.dtype)
+            array[...] = states[wanted.index]
+        elif type(wanted) is Rows:
+            array, at = room((self.total + self.batch if wanted.states else self.total, wanted.columns), self.dtype)
+            for index, column in wanted.states:
+                array[: self.batch, column : column + states[index].shape[1]] = states[index]
+        else:
+            assert type(wanted) is Room
+            shape = (self.core.packed_size(self.how, *wanted.shape),) if wanted.packed else wanted.shape
+            array, at = room(shape, self.dtype)
+        self.buffers.append(array)
+        return at, array.size, array.shape[-1], 1, _WRITABLE
 
     def _given(self, wanted: Given) -> Array:
         array: Array = self.values[wanted.value]
@@ -203,14 +209,19 @@ class _Call:
         return np.ascontiguousarray(array)
 
 
-def _entry(wanted: lowering.Buffer, array: Array) -> tuple[int, int, int, int, int]:
-    """A buffer as the core is told of it; its length is that from the first element to the last."""
-    interface = array.__array_interface__
-    shape, strides, size = interface["shape"], interface["strides"], array.itemsize
+# address, length (from the first element to the last), stride, across, what it holds and whether it is written
+_Entry = tuple[int, int, int, int, int]
+_WRITABLE = 1 << 32
+
+
+def _entry(array: Array) -> _Entry:
+    """An array that is only read."""
+    shape, size = array.shape, array.itemsize
     ids = array.dtype.kind == "i"
     if len(shape) == 2:
-        (rows, columns), (stride, across) = shape, (s // size for s in strides or (shape[1] * size, size))
+        (rows, columns), (stride, across) = shape, array.strides
+        stride, across = stride // size, across // size
     else:
         rows, columns, stride, across = (*shape, 1, 1, 1) if ids else (1, *shape, 1, 1)
     length = (rows - 1) * stride + (columns - 1) * across + 1 if rows and columns else 0
-    return interface["data"][0], length, stride, across, int(ids) | (not isinstance(wanted, Given)) << 32
+    return address(array), length, stride, across, int(ids)

@@ -19,24 +19,32 @@ _KEPT = 1 << 28  # bytes that are kept at most
 class _Block:
     """Memory that goes back when the last array that lies in it is gone."""
 
-    def __init__(self, raw: NDArray[np.uint8]) -> None:
-        self.raw = raw
+    __slots__ = ("__array_interface__", "at", "raw", "size")
+
+    def __init__(self, raw: NDArray[np.uint8], size: int) -> None:
+        self.raw, self.size = raw, size
         self.__array_interface__ = raw.__array_interface__
+        self.at: int = self.__array_interface__["data"][0]
 
     def __del__(self) -> None:
-        _give_back(self.raw)
+        _give_back(self.raw, self.size)
 
 
-_kept: deque[NDArray[np.uint8]] = deque()  # the oldest first
+_kept: deque[tuple[int, NDArray[np.uint8]]] = deque()  # size and memory, the oldest first
 _lock = RLock()  # a garbage collection inside may give back
 
 
-def room(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """An uninitialised array."""
+def room(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:
+    """An uninitialised array, and its address."""
     size = prod(shape) * dtype.itemsize
-    raw = np.empty(size + LINE, np.uint8) if size < _SMALL else np.asarray(_Block(_take(size + LINE)))
-    start = -address(raw) % LINE
-    return raw[start : start + size].view(dtype).reshape(shape)
+    if size < _SMALL:
+        raw = np.empty(size + LINE, np.uint8)
+        at = address(raw)
+    else:
+        block = _take(size + LINE)
+        raw, at = np.asarray(block), block.at
+    start = -at % LINE
+    return np.ndarray(shape, dtype, raw, start), at + start
 
 
 def address(array: NDArray[Any]) -> int:
@@ -45,19 +53,19 @@ def address(array: NDArray[Any]) -> int:
     return found
 
 
-def _take(size: int) -> NDArray[np.uint8]:
+def _take(size: int) -> _Block:
     step = 1 << max(size.bit_length() - 4, 0)
     size = -(-size // step) * step  # at most an eighth more, so that sizes that vary a little meet again
     with _lock:
-        for n, raw in enumerate(_kept):
-            if len(raw) == size:
+        for n, (kept, raw) in enumerate(_kept):
+            if kept == size:
                 del _kept[n]
-                return raw
-    return np.empty(size, np.uint8)
+                return _Block(raw, size)
+    return _Block(np.empty(size, np.uint8), size)
 
 
-def _give_back(raw: NDArray[np.uint8]) -> None:
+def _give_back(raw: NDArray[np.uint8], size: int) -> None:
     with _lock:
-        _kept.append(raw)
-        while sum(map(len, _kept)) > _KEPT:
+        _kept.append((size, raw))
+        while sum(size for size, _ in _kept) > _KEPT:
             _kept.popleft()

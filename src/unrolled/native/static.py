@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,14 @@ from unrolled.program.instructions import Instruction
 Values = dict[int, Any]
 
 
-def compute(instructions: Iterable[Instruction], values: Values, dtype: np.dtype[Any]) -> None:
+def compute(instructions: Sequence[Instruction], values: Values, dtype: np.dtype[Any]) -> None:
     """Add the results of ``instructions`` to ``values``: arrays of ``dtype``, and numbers as floats."""
-    for instruction in instructions:
-        args = [values[a] for a in instruction.args]
-        with np.errstate(all="ignore"):
-            found = _result(instruction, args)
-        values[instruction.out] = found if instruction.op == "number" else np.atleast_1d(np.asarray(found, dtype))
+    if not instructions:
+        return
+    with np.errstate(all="ignore"):
+        for instruction in instructions:
+            found = _result(instruction, [values[a] for a in instruction.args])
+            values[instruction.out] = found if instruction.op == "number" else np.atleast_1d(np.asarray(found, dtype))
 
 
 def _result(instruction: Instruction, args: list[Any]) -> Any:
