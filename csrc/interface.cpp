@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <new>
+#include <vector>
 
 #include "kernels.h"
 #include "pass.h"
@@ -116,6 +117,29 @@ int32_t unrolled_run(const unrolled_how* how, const unrolled_pass* pass) {
         if (!why) unrolled::run(kernels, how->threads, *pass);
     });
     return status == UNROLLED_OK && why ? UNROLLED_BAD_ARGUMENT : status;
+}
+
+int32_t unrolled_write(const unrolled_how* how, const unrolled_pass* pass, const unrolled_writing* writing) {
+    const char*& why = unrolled::last_refusal = "how a pass is to run is wrong";
+    if (!pass || !writing || pass->batch < 0 || pass->buffer_count < 0) return UNROLLED_BAD_ARGUMENT;
+    bool finite = true;
+    const int32_t status = with_kernels(how, [&](const auto& kernels) {
+        why = "there are no such symbols";
+        if (writing->ids < 0 || writing->ids >= pass->value_count) return;
+        const int32_t buffer = pass->values[writing->ids].buffer;
+        if (buffer < 0 || buffer >= pass->buffer_count) return;
+        // what is read comes from memory of our own, as it is written here too
+        std::vector<int64_t> ids(size_t(pass->batch));
+        std::vector<unrolled_buffer> buffers(pass->buffers, pass->buffers + pass->buffer_count);
+        buffers[size_t(buffer)] = {ids.data(), pass->batch, 1, 1, UNROLLED_SYMBOLS, 0};
+        unrolled_pass own = *pass;
+        own.buffers = buffers.data();
+        why = unrolled::refusal(own, *writing, kernels.panel, how->dtype_bytes);
+        if (!why)
+            finite = unrolled::write(kernels, unrolled::isa(how->isa)->f64, how->threads, own, *writing, ids.data());
+    });
+    if (status != UNROLLED_OK) return status;
+    return why ? UNROLLED_BAD_ARGUMENT : finite ? UNROLLED_OK : UNROLLED_NOT_FINITE;
 }
 
 const char* unrolled_refusal(void) { return unrolled::last_refusal ? unrolled::last_refusal : ""; }

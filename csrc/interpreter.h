@@ -17,9 +17,9 @@ struct Rows {
     int64_t step, after, before, first, every, count;
 };
 
-// Which columns of every segment; a segment of 0 means all columns of everything.
-struct Columns {
-    int64_t low, high, segment;
+// One of `parts` threads that share rows and divide the columns; of one alone.
+struct Part {
+    int number, parts;
 };
 
 // A value of a pass with its address.
@@ -51,22 +51,24 @@ class alignas(128) Interpreter {
   public:
     // `registers` has list.registers columns for list.block rows; `barrier` is for threads that share rows.
     Interpreter(const Kernels<T>& kernels, const unrolled_pass& pass, const std::vector<Location<T>>& locations,
-                const List& list, T* registers, Columns columns, Barrier* barrier)
-        : k(kernels), list(list), part(columns), barrier(barrier) {
-        for (const unrolled_instruction& i : list.instructions) {
+                const List& list, T* registers, Part part, Barrier* barrier)
+        : k(kernels), list(list), part(part), barrier(barrier) {
+        for (size_t n = 0; n < list.instructions.size(); n++) {
+            const unrolled_instruction& i = list.instructions[n];
             Operation o{};
             o.op = i.op;
             o.low = T(i.low);
             o.high = T(i.high);
             const auto place = [&](int32_t v) { return slot(pass.values[v], locations[size_t(v)], registers); };
             o.out = place(i.out);
-            for (int n = 0; n < arguments(i); n++) o.args[n] = place(i.args[n]);
+            for (int a = 0; a < arguments(i); a++) o.args[a] = place(i.args[a]);
             select(o);
+            divide(o, list.segments[n]);
             operations.push_back(o);
         }
     }
 
-    bool shares_rows() const { return part.segment > 0; }
+    bool shares_rows() const { return part.parts > 1; }
 
     void run(Rows rows) {
         const int64_t all = rows.count, first = rows.first;
@@ -97,6 +99,8 @@ class alignas(128) Interpreter {
         T low, high;
         typename Kernels<T>::Unary unary;
         typename Kernels<T>::Binary binary;
+        // the columns of this thread: `columns` from `from` on, in each of `groups` segments
+        int64_t from, columns, segment, groups;
     };
 
     Slot slot(const unrolled_value& value, const Location<T>& here, T* registers) const {
@@ -126,6 +130,18 @@ class alignas(128) Interpreter {
         }
     }
 
+    void divide(Operation& o, int64_t segment) const {
+        o.segment = part.parts > 1 && segment != alone ? segment : o.out.columns;
+        o.groups = o.out.columns / o.segment;
+        const int64_t units = (o.segment + k.panel - 1) / k.panel;
+        o.from = std::min(o.segment, units * part.number / part.parts * k.panel);
+        o.columns = std::min(o.segment, units * (part.number + 1) / part.parts * k.panel) - o.from;
+        if (part.parts > 1 && segment == alone) {
+            o.from = 0;
+            o.columns = part.number ? 0 : o.out.columns;
+        }
+    }
+
     void run_block(int64_t rows) {
         const int64_t strips = (rows + list.strip - 1) / list.strip;
         const size_t count = operations.size();
@@ -145,7 +161,7 @@ class alignas(128) Interpreter {
         }
     }
 
-    bool waits_before(size_t i) const { return part.segment && list.waits[i]; }
+    bool waits_before(size_t i) const { return part.parts > 1 && list.waits[i]; }
 
     int64_t stride(const Slot& slot) const { return slot.stride * at[slot.begin].every; }
     T* rows_of(const Slot& slot, int64_t row) const {
@@ -155,54 +171,46 @@ class alignas(128) Interpreter {
         return {rows_of(slot, row), Size(stride(slot)), slot.columns == 1 && columns != 1};
     }
 
-    // Calls work(first column, columns) for the columns of this thread.
+    // Calls work(first column) for each segment.
     template <class F>
-    void for_columns(int64_t columns, F work) const {
-        if (!part.segment) return work(0, columns);
-        for (int64_t from = 0; from < columns; from += part.segment) work(from + part.low, part.high - part.low);
+    static void for_segments(const Operation& o, F work) {
+        for (int64_t g = 0, from = o.from; g < o.groups; g++, from += o.segment) work(from);
     }
 
     void multiply(const Operation& o, int64_t rows) {
-        const int64_t depth = o.args[2].columns, columns = o.out.columns;
+        if (!o.columns) return;
+        const int64_t depth = o.args[2].columns;
         T* out = rows_of(o.out, 0);
-        Operand<T> init = operand(o.args[0], columns, 0);
+        Operand<T> init = operand(o.args[0], o.out.columns, 0);
         if (init.scalar && *init.data == 0 && init.stride == 0) {
             init.data = nullptr;
         } else if (init.scalar) {
-            for_columns(columns, [&](int64_t from, int64_t count) {
-                k.copy(out + from, stride(o.out), init, rows, count, 0, 0);
-            });
+            for_segments(o, [&](int64_t from) { k.copy(out + from, stride(o.out), init, rows, o.columns, 0, 0); });
             init = {out, Size(stride(o.out)), false};
         }
-        Product<T> product{out, Size(stride(o.out)), init.data, init.stride, rows_of(o.args[2], 0), Size(stride(o.args[2])), 1,
-                           o.args[1].data, rows, depth, columns};
-        if (part.segment) {
-            product.n = part.high - part.low;
-            product.groups = columns / part.segment;
-            product.jump = part.segment;
-            product.c += part.low;
-            product.packed += part.low * depth;
-            if (init.data) product.init += part.low;
-        }
+        Product<T> product{out + o.from, Size(stride(o.out)), init.data ? init.data + o.from : nullptr, init.stride,
+                           rows_of(o.args[2], 0), Size(stride(o.args[2])), 1, o.args[1].data + o.from * depth, rows, depth,
+                           o.columns};
+        product.groups = o.groups;
+        product.jump = o.segment;
         k.multiply(product);
     }
 
     void run_one(const Operation& o, int64_t row, int64_t rows) {
+        if (!o.columns) return;
         const int64_t all = o.out.columns, size = o.args[0].columns;
         T* out = rows_of(o.out, row);
-        if (o.unary || o.binary) {
+        if (o.unary) {
             const Operand<T> a = operand(o.args[0], all, row);
-            if (o.unary) {
-                for_columns(all, [&](int64_t from, int64_t count) {
-                    o.unary(out + from, stride(o.out), shifted(a, from), rows, count, o.low, o.high);
-                });
-            } else {
-                const Operand<T> b = operand(o.args[1], all, row);
-                for_columns(all, [&](int64_t from, int64_t count) {
-                    o.binary(out + from, stride(o.out), shifted(a, from), shifted(b, from), rows, count);
-                });
-            }
-            return;
+            return for_segments(o, [&](int64_t from) {
+                o.unary(out + from, stride(o.out), shifted(a, from), rows, o.columns, o.low, o.high);
+            });
+        }
+        if (o.binary) {
+            const Operand<T> a = operand(o.args[0], all, row), b = operand(o.args[1], all, row);
+            return for_segments(o, [&](int64_t from) {
+                o.binary(out + from, stride(o.out), shifted(a, from), shifted(b, from), rows, o.columns);
+            });
         }
         switch (o.op) {
             case UNROLLED_SUM: return k.sum(out, stride(o.out), operand(o.args[0], size, row), rows, size, o.low);
@@ -235,7 +243,7 @@ class alignas(128) Interpreter {
 
     const Kernels<T>& k;
     const List& list;
-    const Columns part;
+    const Part part;
     Barrier* const barrier;
     std::vector<Operation> operations;
     struct {

@@ -1,8 +1,6 @@
 #include "list.h"
 
 #include <algorithm>
-#include <set>
-#include <utility>
 
 namespace unrolled {
 namespace {
@@ -10,47 +8,81 @@ namespace {
 constexpr int64_t tallest = 96, shortest = 6;
 constexpr int64_t cache = 256 << 10;  // bytes of registers that a block may fill: they shall stay in the second cache
 constexpr int64_t some = 3072;        // elements that are enough to forget the cost of dispatching an instruction
+constexpr int64_t everything = -1;    // instead of a segment: each thread reads all columns
 
-// Where something is written and read: two values in different places never overlap.
-using Spot = std::pair<int64_t, int64_t>;
-
-Spot spot(const unrolled_value& value) {
-    return value.kind == UNROLLED_REGISTER ? Spot{UNROLLED_REGISTER, 0} : Spot{value.kind, value.buffer};
+// How threads that share rows divide the columns of an instruction's result.
+int64_t segment_of(const unrolled_pass& pass, const unrolled_instruction& i, int64_t panel) {
+    const int64_t columns = pass.values[i.out].columns;
+    const int64_t segment = i.segment ? i.segment : columns;
+    if (is_product(i)) return segment % panel ? columns : segment;
+    return is_elementwise(i) && columns > 1 ? segment : alone;
 }
 
-std::vector<bool> waiting(const unrolled_pass& pass, const std::vector<unrolled_instruction>& instructions) {
-    std::vector<bool> waits(instructions.size());
-    std::set<Spot> written, read;  // by products, since all threads waited for each other
+// Some columns, and how threads divide them.
+struct Access {
+    int32_t kind, buffer;
+    int64_t start, end, segment;
+    bool writes;
+
+    Access(const unrolled_value& value, int64_t segment, bool writes)
+        : kind(value.kind),
+          buffer(value.kind == UNROLLED_REGISTER ? 0 : value.buffer),
+          start(value.start),
+          end(value.start + value.columns),
+          segment(segment),
+          writes(writes) {}
+
+    // May one thread write what another reads or writes here?
+    bool conflicts(const Access& other) const {
+        if (kind != other.kind || buffer != other.buffer || start >= other.end || other.start >= end) return false;
+        if (!writes && !other.writes) return false;
+        if (segment != other.segment || segment == everything) return true;
+        return segment != alone && (start - other.start) % segment != 0;
+    }
+};
+
+std::vector<Access> accesses(const unrolled_pass& pass, const unrolled_instruction& i, int64_t segment) {
+    std::vector<Access> found;
+    const unrolled_value& out = pass.values[i.out];
+    for (int n = 0; n < arguments(i); n++) {
+        const unrolled_value& value = pass.values[i.args[n]];
+        const bool vector = is_product(i) && n == 2, spread = value.columns == 1 && out.columns != 1;
+        if (value.kind <= UNROLLED_BATCH || value.kind == UNROLLED_REGISTER)
+            found.emplace_back(value, segment == alone ? alone : vector || spread ? everything : segment, false);
+    }
+    found.emplace_back(out, segment, true);
+    return found;
+}
+
+std::vector<bool> waiting(const unrolled_pass& pass, const List& list) {
+    std::vector<bool> waits(list.instructions.size());
+    std::vector<Access> done;  // since all threads waited for each other
     for (int round = 0; round < 2; round++) {  // the second time after a step
-        for (size_t n = 0; n < instructions.size(); n++) {
-            const unrolled_instruction& i = instructions[n];
-            const Spot out = spot(pass.values[i.out]);
-            const bool reads = is_product(i) && written.count(spot(pass.values[i.args[2]]));
-            if (reads || read.count(out) || waits[n]) {
+        for (size_t n = 0; n < list.instructions.size(); n++) {
+            const std::vector<Access> now = accesses(pass, list.instructions[n], list.segments[n]);
+            const auto any = [&](const Access& a) {
+                return std::any_of(done.begin(), done.end(), [&](const Access& b) { return a.conflicts(b); });
+            };
+            if (waits[n] || std::any_of(now.begin(), now.end(), any)) {
                 waits[n] = true;
-                written.clear();
-                read.clear();
+                done.clear();
             }
-            if (is_product(i)) read.insert(spot(pass.values[i.args[2]]));
-            written.insert(out);
+            done.insert(done.end(), now.begin(), now.end());
         }
-        std::set<Spot> later;  // what is after one step is before the next; what is of a step is not met again
-        for (const Spot& each : written) {
-            if (each.first == UNROLLED_AFTER) later.insert({UNROLLED_BEFORE, each.second});
-            if (each.first == UNROLLED_BATCH || each.first == UNROLLED_REGISTER) later.insert(each);
+        std::vector<Access> later;  // what is after one step is before the next; what is of a step is not met again
+        for (Access each : done) {
+            if (each.kind == UNROLLED_AFTER && each.writes) each.kind = UNROLLED_BEFORE;
+            else if (each.kind != UNROLLED_BATCH && each.kind != UNROLLED_REGISTER) continue;
+            later.push_back(each);
         }
-        written = later;
-        std::set<Spot> still;
-        for (const Spot& each : read)
-            if (each.first == UNROLLED_BATCH || each.first == UNROLLED_REGISTER) still.insert(each);
-        read = still;
+        done = later;
     }
     return waits;
 }
 
 }  // namespace
 
-List::List(const unrolled_pass& pass, const unrolled_stage& stage, int64_t element)
+List::List(const unrolled_pass& pass, const unrolled_stage& stage, int64_t panel, int64_t element)
     : instructions(pass.instructions + stage.first, pass.instructions + stage.first + stage.count),
       registers(stage.registers),
       block(tallest),
@@ -60,6 +92,7 @@ List::List(const unrolled_pass& pass, const unrolled_stage& stage, int64_t eleme
     if (registers) block = std::clamp(cache / (registers * element) / shortest * shortest, shortest, tallest);
     for (const unrolled_instruction& i : instructions) {
         const int64_t columns = pass.values[i.out].columns;
+        segments.push_back(segment_of(pass, i, panel));
         if (is_product(i)) {
             const int64_t size = columns * pass.values[i.args[2]].columns;
             products += double(size);
@@ -68,7 +101,7 @@ List::List(const unrolled_pass& pass, const unrolled_stage& stage, int64_t eleme
             strip = std::min(strip, std::max(shortest, some / std::max<int64_t>(columns, 1)));
         }
     }
-    if (stage.segment > 0) waits = waiting(pass, instructions);
+    if (stage.stage != UNROLLED_ROWS) waits = waiting(pass, *this);
 }
 
 }  // namespace unrolled

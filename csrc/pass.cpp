@@ -2,11 +2,13 @@
 // they share the work, change no bit of a result.
 #include "pass.h"
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
 #include "interpreter.h"
 #include "processor.h"
+#include "sampler.h"
 #include "sums.h"
 #include "threads.h"
 
@@ -29,7 +31,7 @@ class Pass {
         lists.reserve(size_t(pass.stage_count));  // interpreters refer to them
         for (int64_t s = 0; s < pass.stage_count; s++) {
             const unrolled_stage& stage = pass.stages[s];
-            lists.emplace_back(pass, stage, int64_t(sizeof(T)));
+            lists.emplace_back(pass, stage, k.panel, int64_t(sizeof(T)));
             products += lists.back().products * double(rows);
             registers = std::max(registers, lists.back().block * stage.registers);
             if (stage.stage == UNROLLED_OUTER)
@@ -55,6 +57,49 @@ class Pass {
         });
     }
 
+    // The stage of a pass that writes, and how often.
+    bool write(const Kernels<double>& exact, const unrolled_writing& writing, int64_t* ids) {
+        const int64_t streams = pass.batch, symbols = columns(writing.logits), all = writing.given + writing.count;
+        const T* logits = data(writing.logits);
+        const int64_t stride = values[size_t(writing.logits)].stride;
+        std::vector<Interpreter<T>>& with = interpreters[0];
+        const bool shared = with.front().shares_rows();
+        std::vector<Sampler> samplers(with.size(), Sampler(exact, writing, symbols));
+        std::atomic<bool> finite{true};
+        Barrier between(int(with.size()));
+        parallel(int(with.size()), [&](int part) {
+            NoDenormals here;
+            const Share mine(streams, 1, part, int(with.size()));
+            const Rows rows{0, 0, 0, shared ? 0 : mine.low, 1, shared ? streams : mine.high - mine.low};
+            std::vector<bool> stopped(size_t(mine.high - mine.low));
+            for (int64_t t = 0; t < all && finite; t++) {
+                const int64_t n = t - writing.given;  // symbols drawn so far
+                for (int64_t s = mine.low; s < mine.high; s++) {
+                    if (n < 0) {
+                        ids[s] = writing.read[t * streams + s];
+                        continue;
+                    }
+                    double probability = 0;
+                    int64_t symbol = -1;
+                    if (!stopped[size_t(s - mine.low)]) {
+                        const double u = draw(writing.seed, writing.numbers[s], writing.positions[s] + uint64_t(n));
+                        symbol = samplers[size_t(part)].choose(logits + s * stride, u, probability);
+                        if (symbol < 0) finite = false;
+                        stopped[size_t(s - mine.low)] = symbol == writing.stop;
+                    }
+                    writing.drawn[n * streams + s] = symbol;
+                    writing.probabilities[n * streams + s] = probability;
+                    ids[s] = std::max<int64_t>(symbol, 0);
+                }
+                if (t == all - 1 && n >= 0) return;  // the last one is drawn, not read
+                if (shared) between.wait();
+                with[size_t(part)].run(rows);
+                if (shared) between.wait();
+            }
+        });
+        return finite;
+    }
+
   private:
     int64_t columns(int32_t value) const { return pass.values[value].columns; }
     T* data(int32_t value) const { return values[size_t(value)].data; }
@@ -75,13 +120,11 @@ class Pass {
     std::vector<Interpreter<T>> interpreters_of(const unrolled_stage& stage, const List& list) {
         std::vector<Interpreter<T>> made;
         if (list.instructions.empty()) return made;
-        const bool loop = stage.stage != UNROLLED_ROWS, shared = loop && by_columns(stage, list);
+        const bool loop = stage.stage != UNROLLED_ROWS, shared = loop && by_columns(list);
         const int parts = loop && !shared ? int(std::max<int64_t>(1, std::min<int64_t>(threads, pass.batch))) : threads;
-        for (int part = 0; part < parts; part++) {
-            const Share mine(shared ? stage.segment : 0, k.panel, part, parts);
-            made.emplace_back(k, pass, values, list, own(shared ? threads : part),
-                              Columns{mine.low, mine.high, shared ? stage.segment : 0}, &barrier);
-        }
+        for (int part = 0; part < parts; part++)
+            made.emplace_back(k, pass, values, list, own(shared ? threads : part), shared ? Part{part, parts} : Part{0, 1},
+                              &barrier);
         return made;
     }
 
@@ -130,9 +173,8 @@ class Pass {
     }
 
     // Where the batch is smaller than two rows for each thread, or the weights are too many for one processor's cache.
-    bool by_columns(const unrolled_stage& stage, const List& list) const {
-        if (threads < 2 || stage.segment < threads * k.panel || stage.segment % k.panel || list.products * double(pass.batch) < little_of_step)
-            return false;
+    bool by_columns(const List& list) const {
+        if (threads < 2 || list.products * double(pass.batch) < little_of_step) return false;
         return pass.batch < 2 * threads || list.weights * int64_t(sizeof(T)) > second_cache;
     }
 
@@ -175,6 +217,16 @@ void run(const Kernels<T>& kernels, int threads, const unrolled_pass& pass) {
     Pass<T>(kernels, threads, pass).run();
 }
 
+template <class T>
+bool write(const Kernels<T>& kernels, const Kernels<double>& exact, int threads, const unrolled_pass& pass,
+           const unrolled_writing& writing, int64_t* ids) {
+    return !pass.batch || Pass<T>(kernels, threads, pass).write(exact, writing, ids);
+}
+
+template bool write<float>(const Kernels<float>&, const Kernels<double>&, int, const unrolled_pass&, const unrolled_writing&,
+                           int64_t*);
+template bool write<double>(const Kernels<double>&, const Kernels<double>&, int, const unrolled_pass&,
+                            const unrolled_writing&, int64_t*);
 template void run<float>(const Kernels<float>&, int, const unrolled_pass&);
 template void run<double>(const Kernels<double>&, int, const unrolled_pass&);
 

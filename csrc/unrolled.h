@@ -12,10 +12,10 @@ extern "C" {
 #define UNROLLED_API __attribute__((visibility("default")))
 
 /* Changes whenever a function here changes; a caller compares it with the one that it was written for. */
-#define UNROLLED_INTERFACE 4
+#define UNROLLED_INTERFACE 5
 UNROLLED_API int32_t unrolled_interface(void);
 
-enum { UNROLLED_OK = 0, UNROLLED_NO_SUCH_ISA = 1, UNROLLED_NO_SUCH_FUNCTION = 2, UNROLLED_BAD_ARGUMENT = 3, UNROLLED_NO_MEMORY = 4 };
+enum { UNROLLED_OK = 0, UNROLLED_NO_SUCH_ISA = 1, UNROLLED_NO_SUCH_FUNCTION = 2, UNROLLED_BAD_ARGUMENT = 3, UNROLLED_NO_MEMORY = 4, UNROLLED_NOT_FINITE = 5 };
 
 /* The names of the instruction sets that run on this machine, the best last, separated by spaces. */
 UNROLLED_API const char* unrolled_isas(void);
@@ -99,8 +99,9 @@ typedef struct {
     double number;
 } unrolled_value;
 
+/* `segment`: threads that share rows divide every so many columns of the result among them alike; 0: all its columns. */
 typedef struct {
-    int32_t op, out, args[3], unused;
+    int32_t op, out, args[3], segment;
     double low, high;
 } unrolled_instruction;
 
@@ -112,9 +113,7 @@ typedef struct {
  *   OUTER     out (MATRIX) <- sum over all rows of left right^T
  *   TOTAL     out (ROW) <- sum over all rows of left
  *   SCATTER   row ids[r] of out (MATRIX) <- sum of the rows r of left; right are the ids
- * ROWS, FORWARD and BACKWARD have `count` instructions from the `first` on, and `registers` columns of registers.
- * `segment`: where it is positive, all values of a step are divided into segments of so many columns, and one thread
- * may compute some columns of each segment for all rows; only products read columns of another thread. */
+ * ROWS, FORWARD and BACKWARD have `count` instructions from the `first` on, and `registers` columns of registers. */
 enum {
     UNROLLED_PACK,
     UNROLLED_ROWS,
@@ -127,7 +126,7 @@ enum {
 
 typedef struct {
     int32_t stage, out, left, right;
-    int64_t first, count, registers, segment;
+    int64_t first, count, registers;
 } unrolled_stage;
 
 /* Step t has batch_sizes[t] rows, the first ones of the batch; the sizes fall and none is above `batch`. */
@@ -157,7 +156,31 @@ UNROLLED_API int64_t unrolled_packed_size(const unrolled_how* how, int64_t rows,
  * something would, or does not fit together; nothing was computed then. UNROLLED_NO_MEMORY where there is none. */
 UNROLLED_API int32_t unrolled_run(const unrolled_how* how, const unrolled_pass* pass);
 
-/* Why the last unrolled_run of this thread refused, in words. */
+/* Symbols that a model writes, `streams` texts side by side: the batch of the pass, which has one stage FORWARD of one step
+ * over them. `ids` is the value (IDS) from which the pass reads one symbol of each stream, `logits` the one (BATCH) where it
+ * leaves the scores of the next.
+ * read (given, streams): symbols that the model reads first. drawn, probabilities (count, streams): what it writes then, the
+ * symbols and with which probability they were drawn; the last ones are not read. After `stop` (-1: never) a stream writes
+ * -1 with probability 0.
+ * A symbol is the inverse of the cumulative distribution at the number that belongs to (seed, numbers[stream],
+ * positions[stream] + i). The distribution is softmax(logits / temperature), or only the most probable symbol where
+ * temperature is 0; of it the top_k most probable symbols (0: all), and of these the fewest that have at least top_p. */
+typedef struct {
+    int32_t ids, logits;
+    int64_t given, count;
+    const int64_t* read;
+    int64_t* drawn;
+    double* probabilities;
+    const uint64_t *numbers, *positions;
+    uint64_t seed;
+    double temperature, top_p;
+    int64_t top_k, stop;
+} unrolled_writing;
+
+/* As unrolled_run; UNROLLED_NOT_FINITE where a logit is not finite, and from there on nothing was written. */
+UNROLLED_API int32_t unrolled_write(const unrolled_how* how, const unrolled_pass* pass, const unrolled_writing* writing);
+
+/* Why the last unrolled_run or unrolled_write of this thread refused, in words. */
 UNROLLED_API const char* unrolled_refusal(void);
 
 #ifdef __cplusplus

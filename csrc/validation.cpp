@@ -38,6 +38,23 @@ class Validation {
         for (int64_t s = 0; s < pass.stage_count; s++) stage(pass.stages[s]);
     }
 
+    void writes(const unrolled_writing& w) const {
+        require(pass.stage_count == 1 && pass.stages[0].stage == UNROLLED_FORWARD && pass.stages[0].count && pass.steps == 1 &&
+                    rows == pass.batch,
+                "what writes is one step forward of all streams");
+        const unrolled_value &ids = at(w.ids), &logits = at(w.logits);
+        require(is_one_of(ids, UNROLLED_IDS) && is_one_of(logits, UNROLLED_BATCH) && logits.columns <= ids.rows,
+                "these are no symbols and their logits");
+        require(within(w.given, 0, most) && within(w.count, 0, most) && (w.given || !w.count),
+                "something must be read before something is written");
+        require((w.read || !w.given) && ((w.drawn && w.probabilities && w.numbers && w.positions) || !w.count),
+                "a table is missing");
+        require(w.temperature >= 0 && w.temperature <= 1e300 && w.top_p > 0 && w.top_p <= 1 && w.top_k >= 0,
+                "temperature, top_p or top_k is out of range");
+        for (int64_t i = 0; i < w.given * pass.batch; i++)
+            require(within(w.read[i], 0, ids.rows - 1), "an id that is to be read is no symbol");
+    }
+
   private:
     void counts() {
         require(within(pass.buffer_count, 0, most_buffers) && within(pass.value_count, 0, most_values) &&
@@ -144,7 +161,7 @@ class Validation {
 
     void stage(const unrolled_stage& s) {
         const bool lists = within(s.stage, UNROLLED_ROWS, UNROLLED_BACKWARD);
-        require(lists || (!s.first && !s.count && !s.registers && !s.segment), "this stage has no instructions");
+        require(lists || (!s.first && !s.count && !s.registers), "this stage has no instructions");
         switch (s.stage) {
             case UNROLLED_PACK: {
                 const unrolled_value &out = at(s.out), &left = at(s.left);
@@ -198,8 +215,7 @@ class Validation {
     void list(const unrolled_stage& s) {
         require(within(s.first, 0, pass.instruction_count) && within(s.count, 0, pass.instruction_count - s.first),
                 "there are no such instructions");
-        require(within(s.registers, 0, most_columns) && within(s.segment, 0, most_columns),
-                "registers or segment are out of range");
+        require(within(s.registers, 0, most_columns), "there are too many registers");
         written.clear();
         for (int64_t i = s.first; i < s.first + s.count; i++) instruction(pass.instructions[i], s);
     }
@@ -214,8 +230,7 @@ class Validation {
         place(out, s);
         if (out.kind != UNROLLED_REGISTER) writable(out, rows_of(out));
         shapes(i, out);
-        if (s.segment)
-            require((is_elementwise(i) || is_product(i)) && out.columns % s.segment == 0, "threads cannot share these columns");
+        require(i.segment >= 0 && (!i.segment || out.columns % i.segment == 0), "threads cannot share these columns");
         if (out.kind == UNROLLED_REGISTER) written.push_back({out.start, out.start + out.columns});
     }
 
@@ -282,13 +297,30 @@ class Validation {
 
 }  // namespace
 
-const char* refusal(const unrolled_pass& pass, int64_t panel, int64_t element) {
+namespace {
+
+template <class F>
+const char* why_not(F check) {
     try {
-        Validation(pass, panel, element).run();
+        check();
         return nullptr;
     } catch (const Refusal& found) {
         return found.why;
     }
+}
+
+}  // namespace
+
+const char* refusal(const unrolled_pass& pass, int64_t panel, int64_t element) {
+    return why_not([&] { Validation(pass, panel, element).run(); });
+}
+
+const char* refusal(const unrolled_pass& pass, const unrolled_writing& writing, int64_t panel, int64_t element) {
+    return why_not([&] {
+        Validation validation(pass, panel, element);
+        validation.run();
+        validation.writes(writing);
+    });
 }
 
 }  // namespace unrolled

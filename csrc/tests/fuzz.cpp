@@ -27,7 +27,7 @@ void fail(const char* what) {
 // A pass and its memory. The recurrence is one with everything in it: a projection, a loop with products, reductions and
 // elementwise operations, then sums over all rows.
 struct Example {
-    int64_t batch, steps, rows = 0, x, h, symbols, segment;
+    int64_t batch, steps, rows = 0, x, h, symbols;
     int32_t element;
     std::vector<int64_t> batch_sizes, ids;
     std::vector<std::unique_ptr<char[]>> memory;
@@ -44,7 +44,6 @@ struct Example {
         h = large ? 256 : pick(random, 1, 70);
         x = pick(random, 1, 9);
         symbols = pick(random, 1, 5);
-        segment = large ? h : 0;
         const bool ragged = pick(random, 0, 1) == 1;
         for (int64_t t = 0, size = batch; t < steps; t++) {
             if (ragged && t) size = pick(random, 0, size);
@@ -80,8 +79,8 @@ struct Example {
         instructions.push_back({op, out, {a, b, c}, 0, low, high});
     }
 
-    void stage(int32_t kind, int64_t first, int64_t registers, int64_t segment_ = 0) {
-        stages.push_back({kind, 0, 0, 0, first, int64_t(instructions.size()) - first, registers, segment_});
+    void stage(int32_t kind, int64_t first, int64_t registers) {
+        stages.push_back({kind, 0, 0, 0, first, int64_t(instructions.size()) - first, registers});
     }
 
     int32_t packed(Random& random, const unrolled_how& how, int64_t rows_, int64_t columns) {
@@ -89,7 +88,7 @@ struct Example {
         const int64_t size = unrolled_packed_size(&how, rows_, columns);
         const int32_t out = value(UNROLLED_PACKED, numbers(random, size, size, true), rows_, columns);
         results.pop_back();  // how it looks is the instruction set's own matter
-        stages.push_back({UNROLLED_PACK, out, matrix, 0, 0, 0, 0, 0});
+        stages.push_back({UNROLLED_PACK, out, matrix, 0, 0, 0, 0});
         return out;
     }
 
@@ -125,23 +124,21 @@ struct Example {
         emit(UNROLLED_OP_tanh, after, after);
         emit(UNROLLED_OP_sigmoid, one, after);
         emit(UNROLLED_OP_mul, two, one, carry);
-        if (!segment) {
-            emit(UNROLLED_DOT, small, one, after);
-            emit(UNROLLED_OP_mul, two, two, small);
-            emit(UNROLLED_SOFTMAX, one, two);
-            emit(UNROLLED_SUM, small, one, 0, 0, 1.0);
-        }
+        emit(UNROLLED_DOT, small, one, after);
+        emit(UNROLLED_OP_mul, two, two, small);
+        emit(UNROLLED_SOFTMAX, one, two);
+        emit(UNROLLED_SUM, small, one, 0, 0, 1.0);
         emit(UNROLLED_OP_copy, right, two);
         emit(UNROLLED_MULTIPLY, one, zero, W, two);
         emit(UNROLLED_OP_add, carry, one, half);
         emit(int32_t(pick(random, 0, UNROLLED_OP_within)), left, after, 0, 0, 2.0, 3.0);
-        stage(pick(random, 0, 1) ? UNROLLED_FORWARD : UNROLLED_BACKWARD, loop, 2 * h + 1, segment);
+        stage(pick(random, 0, 1) ? UNROLLED_FORWARD : UNROLLED_BACKWARD, loop, 2 * h + 1);
 
         const int32_t outer = value(UNROLLED_MATRIX, numbers(random, h * x, x, true), h, x);
-        stages.push_back({UNROLLED_OUTER, outer, right, input, 0, 0, 0, 0});
-        stages.push_back({UNROLLED_TOTAL, value(UNROLLED_ROW, numbers(random, h, h, true), 0, h), right, 0, 0, 0, 0, 0});
+        stages.push_back({UNROLLED_OUTER, outer, right, input, 0, 0, 0});
+        stages.push_back({UNROLLED_TOTAL, value(UNROLLED_ROW, numbers(random, h, h, true), 0, h), right, 0, 0, 0, 0});
         const int32_t by_symbol = value(UNROLLED_MATRIX, numbers(random, symbols * h, h, true), symbols, h);
-        stages.push_back({UNROLLED_SCATTER, by_symbol, right, symbol, 0, 0, 0, 0});
+        stages.push_back({UNROLLED_SCATTER, by_symbol, right, symbol, 0, 0, 0});
     }
 
     unrolled_pass pass() const {
@@ -187,7 +184,7 @@ void corrupt(Random& random, Example& example) {
         case 14: return change(stage.first);
         case 15: return change(stage.count);
         case 16: stage.registers = pick(random, -2, 200); return;
-        case 17: return change(stage.segment);
+        case 17: return change(instruction.segment);
         case 18: return change(buffer.stride);
         case 19: return change(buffer.across);
         case 20: return change(buffer.holds);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import c_char_p, c_double, c_int32, c_int64, c_void_p
+from ctypes import c_char_p, c_double, c_int32, c_int64, c_uint64, c_void_p
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import unrolled.native
 from unrolled.errors import BackendError
 
-INTERFACE = 4  # the version of csrc/unrolled.h that this file was written for
+INTERFACE = 5  # the version of csrc/unrolled.h that this file was written for
 LIBRARY = {"nt": "unrolled.dll"}.get(os.name, "libunrolled.so")
 _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "unrolled_interface": (c_int32, []),
@@ -25,6 +25,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "unrolled_operations": (c_char_p, []),
     "unrolled_packed_size": (c_int64, [c_void_p, c_int64, c_int64]),
     "unrolled_use_openmp": (None, [c_void_p, c_void_p, c_void_p]),
+    "unrolled_write": (c_int32, [c_void_p, c_void_p, c_void_p]),
     "unrolled_refusal": (c_char_p, []),
     "unrolled_run": (c_int32, [c_void_p, c_void_p]),
     "unrolled_apply": (
@@ -40,10 +41,31 @@ _REASONS = {
 }
 
 
+_NOT_FINITE = 5
+
+
 class How(ctypes.Structure):
     """``unrolled_how`` of csrc/unrolled.h."""
 
     _fields_ = [("isa", c_char_p), ("dtype_bytes", c_int32), ("threads", c_int32)]
+
+
+class Pass(ctypes.Structure):
+    """``unrolled_pass`` of csrc/unrolled.h."""
+
+    _fields_ = [(name, c_void_p) for name in ("buffers", "values", "instructions", "stages", "batch_sizes")] + [
+        (f"{name}_count", c_int64) for name in ("buffer", "value", "instruction", "stage")
+    ] + [("steps", c_int64), ("batch", c_int64)]  # fmt: skip
+
+
+class Writing(ctypes.Structure):
+    """``unrolled_writing`` of csrc/unrolled.h."""
+
+    _fields_ = [
+        ("ids", c_int32), ("logits", c_int32), ("given", c_int64), ("count", c_int64), ("read", c_void_p),
+        ("drawn", c_void_p), ("probabilities", c_void_p), ("numbers", c_void_p), ("positions", c_void_p),
+        ("seed", c_uint64), ("temperature", c_double), ("top_p", c_double), ("top_k", c_int64), ("stop", c_int64),
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,13 +91,27 @@ class Core:
         """What every call takes: instruction set, dtype (float32 or float64), number of threads."""
         return How(self.isa.encode(), dtype.itemsize, threads)
 
-    def run(self, how: How, work: ctypes.Structure) -> None:
-        """Run ``unrolled_pass``.
+    def run(self, how: How, work: Pass) -> None:
+        """Run a pass.
 
         Raises:
             BackendError: the core refused.
         """
-        status = self.library.unrolled_run(ctypes.byref(how), ctypes.byref(work))
+        self._check(self.library.unrolled_run(ctypes.byref(how), ctypes.byref(work)))
+
+    def write(self, how: How, work: Pass, writing: Writing) -> bool:
+        """Run a pass again and again, drawing symbols; False where a logit was not finite.
+
+        Raises:
+            BackendError: the core refused.
+        """
+        status = self.library.unrolled_write(ctypes.byref(how), ctypes.byref(work), ctypes.byref(writing))
+        if status == _NOT_FINITE:
+            return False
+        self._check(status)
+        return True
+
+    def _check(self, status: int) -> None:
         if status:
             why = f": {self.library.unrolled_refusal().decode()}" if status == 3 else ""
             raise BackendError(f"The core refused a pass, {_REASONS.get(status, status)}{why}.")

@@ -6,7 +6,6 @@ Step values are packed, N = Σ n_t rows, n_t sequences at step t, sorted by fall
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.native import lowering, static
-from unrolled.native.core import Core
+from unrolled.native.core import Core, Pass
 from unrolled.native.lowering import Found, Given, Plan, Room, Rows, State
-from unrolled.native.memory import address, room
+from unrolled.native.memory import WRITABLE, Entry, address, entry, room
 from unrolled.native.work import Instructions, backward_work, forward_work
 from unrolled.program.instructions import Adjoint, Program
 
@@ -88,14 +87,6 @@ def _backward_plan(program: Program, adjoint: Adjoint, operations: tuple[str, ..
     return lowering.plan(work, operations), last
 
 
-class _Pass(ctypes.Structure):
-    """``unrolled_pass`` of csrc/unrolled.h."""
-
-    _fields_ = [(name, ctypes.c_void_p) for name in ("buffers", "values", "instructions", "stages", "batch_sizes")] + [
-        (f"{name}_count", ctypes.c_int64) for name in ("buffer", "value", "instruction", "stage")
-    ] + [("steps", ctypes.c_int64), ("batch", ctypes.c_int64)]  # fmt: skip
-
-
 @dataclass(frozen=True)
 class _Steps:
     """``sizes[t]`` of the sequences are alive at step t; ``total`` rows."""
@@ -143,7 +134,7 @@ class _Call:
         if plan.counts[-1]:
             table = np.array(entries, np.int64)
             lists, steps = plan.addresses, self.steps
-            made = _Pass(
+            made = Pass(
                 address(table), *lists, steps.address, len(entries), *plan.counts, len(self.batch_sizes), self.batch
             )
             self.core.run(self.how, made)
@@ -179,12 +170,12 @@ class _Call:
         buffer, column, after = found
         return self.buffers[buffer], column, self.batch if after else 0
 
-    def _buffer(self, wanted: lowering.Buffer, states: Sequence[Array]) -> _Entry:
+    def _buffer(self, wanted: lowering.Buffer, states: Sequence[Array]) -> Entry:
         """Add an array to the buffers, and return how the core is told of it."""
         if type(wanted) is Given:
             array = self._given(wanted)
             self.buffers.append(array)
-            return _entry(array)
+            return entry(array)
         if type(wanted) is State:
             array, at = room(states[wanted.index].shape, self.dtype)
             array[...] = states[wanted.index]
@@ -197,31 +188,17 @@ class _Call:
             shape = (self.core.packed_size(self.how, *wanted.shape),) if wanted.packed else wanted.shape
             array, at = room(shape, self.dtype)
         self.buffers.append(array)
-        return at, array.size, array.shape[-1], 1, _WRITABLE
+        return at, array.size, array.shape[-1], 1, WRITABLE
 
     def _given(self, wanted: Given) -> Array:
-        array: Array = self.values[wanted.value]
-        if wanted.transposed:
-            array = array.T
-        usable = array.ndim == 2 and min(array.strides) >= 0
-        if usable and (wanted.packed or array.shape[1] == 1 or array.strides[1] == array.itemsize):
-            return array
-        return np.ascontiguousarray(array)
+        return laid_out(self.values[wanted.value], wanted)
 
 
-# address, length (from the first element to the last), stride, across, what it holds and whether it is written
-_Entry = tuple[int, int, int, int, int]
-_WRITABLE = 1 << 32
-
-
-def _entry(array: Array) -> _Entry:
-    """An array that is only read."""
-    shape, size = array.shape, array.itemsize
-    ids = array.dtype.kind == "i"
-    if len(shape) == 2:
-        (rows, columns), (stride, across) = shape, array.strides
-        stride, across = stride // size, across // size
-    else:
-        rows, columns, stride, across = (*shape, 1, 1, 1) if ids else (1, *shape, 1, 1)
-    length = (rows - 1) * stride + (columns - 1) * across + 1 if rows and columns else 0
-    return address(array), length, stride, across, int(ids)
+def laid_out(array: Array, wanted: Given) -> Array:
+    """What a pass wants, as it lies or else copied."""
+    if wanted.transposed:
+        array = array.T
+    usable = array.ndim == 2 and min(array.strides) >= 0
+    if usable and (wanted.packed or array.shape[1] == 1 or array.strides[1] == array.itemsize):
+        return array
+    return np.ascontiguousarray(array)

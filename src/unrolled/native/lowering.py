@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import gcd
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.equations.operations import ELEMENTWISE
 from unrolled.native.layout import Layout, Line
 from unrolled.native.work import AFTER, BATCH, BEFORE, IDS, MATRIX, NUMBER, PACKED, REGISTER, ROW, STEP, Work
 from unrolled.program.instructions import Instruction, Shape
@@ -19,12 +19,12 @@ VALUE = np.dtype(
     [("kind", "i4"), ("buffer", "i4"), ("rows", "i8"), ("columns", "i8"), ("start", "i8"), ("number", "f8")]
 )
 INSTRUCTION = np.dtype(
-    [("op", "i4"), ("out", "i4"), ("args", "i4", 3), ("unused", "i4"), ("low", "f8"), ("high", "f8")]
+    [("op", "i4"), ("out", "i4"), ("args", "i4", 3), ("segment", "i4"), ("low", "f8"), ("high", "f8")]
 )
 STAGE = np.dtype(
     [
         ("stage", "i4"), ("out", "i4"), ("left", "i4"), ("right", "i4"),
-        ("first", "i8"), ("count", "i8"), ("registers", "i8"), ("segment", "i8"),
+        ("first", "i8"), ("count", "i8"), ("registers", "i8"),
     ]
 )  # fmt: skip
 PACK, ROWS, FORWARD, BACKWARD, OUTER, TOTAL, SCATTER = range(7)
@@ -74,6 +74,7 @@ class Plan:
     """A pass of the core but for the addresses.
 
     ``found`` tells where a value lies afterwards: buffer, first column, and whether it is after the first states.
+    ``symbols`` are the operands that are ids, ``passing`` those of the states that are not kept for all steps.
     """
 
     buffers: tuple[Buffer, ...]
@@ -83,6 +84,8 @@ class Plan:
     found: Mapping[int, Found]
     states: tuple[tuple[Found, int], ...]  # of each state after the last step, and its columns
     shapes: tuple[Shape, ...]
+    symbols: tuple[int, ...]
+    passing: tuple[int, ...]
 
     @cached_property
     def addresses(self) -> tuple[int, ...]:
@@ -106,7 +109,7 @@ class _Lowering:
     operations: Mapping[str, int]
     buffers: list[Buffer] = field(default_factory=list)
     values: list[tuple[int, int, int, int, int, float]] = field(default_factory=list)
-    instructions: list[tuple[int, int, list[int], float, float]] = field(default_factory=list)
+    instructions: list[tuple[int, int, list[int], int, float, float]] = field(default_factory=list)
     packs: list[tuple[int, ...]] = field(default_factory=list)
     stages: list[tuple[int, ...]] = field(default_factory=list)
     index: dict[object, int] = field(default_factory=dict)
@@ -126,10 +129,17 @@ class _Lowering:
         found = {v: self._found(v) for v in sorted(work.wanted)}
         found |= {v: found[copy] for v, copy in work.kept.items() if copy in found}
         states = tuple((self._state(i), work.shapes[v][0]) for i, (v, _) in enumerate(work.states))
-        instructions = [(op, out, [*args, 0, 0, 0][:3], 0, low, high) for op, out, args, low, high in self.instructions]
+        symbols = tuple(self._value(v) for v, kind in work.given.items() if kind == IDS)
+        passing = tuple(
+            self._operand(BATCH, self.index["state", i], 0, work.shapes[v][0])
+            for i, (v, _) in enumerate(work.states)
+            if not work.stepwise[i]
+        )
+        instructions = [(op, out, [*args, 0, 0, 0][:3], *rest) for op, out, args, *rest in self.instructions]
         return Plan(
             tuple(self.buffers), np.array(self.values, VALUE), np.array(instructions, INSTRUCTION),
-            np.array(stages, STAGE), found, states, work.shapes,
+            np.array(stages, STAGE), found, states, work.shapes, symbols,
+            passing,
         )  # fmt: skip
 
     # ── buffers ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -198,8 +208,7 @@ class _Lowering:
                     self._emit("copy", state, [self._value(following)])
         count = len(self.instructions) - first
         if count:
-            segment = self._segment(number) if self.in_loop else 0
-            self.stages.append((stage, 0, 0, 0, first, count, registers, segment))
+            self.stages.append((stage, 0, 0, 0, first, count, registers))
 
     def _registers(self, number: int) -> int:
         """Places for the lines of a list that are not rows; the columns that they need together."""
@@ -219,29 +228,11 @@ class _Lowering:
                 free.setdefault(size, []).append(at)
         return used
 
-    def _segment(self, number: int) -> int:
-        """Columns of the segments that threads may share; 0 where they may not."""
-        instructions = [i for i in self.work.lists[number] if i.op != "slice"]
-        if not all(i.op in ("product", "affine", "concat", *_ELEMENTWISE) for i in instructions):
-            return 0
-        segment = min(self.layout.width(i.out) for i in instructions)
-        starts = (self._start(v) for i in instructions for v in (i.out, *i.args) if not self._is_whole(i, v))
-        parts = (self.layout.width(v) for i in instructions for v in (i.out, *(i.args if i.op == "concat" else ())))
-        return segment if segment > 1 and not any(n % segment for n in (*starts, *parts)) else 0
-
-    def _is_whole(self, instruction: Instruction, value: int) -> bool:
-        """Is this what a product reads whole, whoever has computed it?"""
-        return instruction.op in ("product", "affine") and value in instruction.args[-2:]
-
-    def _start(self, value: int) -> int:
-        """Where a value begins in its line, or in the state that it is cut from."""
-        line, column = self.layout.find(value)
-        if line is None or line.state is not None:
-            return column if line or any(value == s for s, _ in self.work.states) or value in self.layout.roots else 0
-        return column - self._first(line)
-
-    def _first(self, line: Line) -> int:
-        return _extent(line, self.layout)[0]
+    def _segment(self, value: int) -> int:
+        """How many columns at a time threads divide: slices that are read begin and end where segments do."""
+        width = self.layout.width(value)
+        cut = [(at, self.layout.width(v)) for v, (root, at) in self.layout.roots.items() if root == value]
+        return gcd(width, *(n for each in cut for n in each))
 
     def _instruction(self, instruction: Instruction) -> None:
         op, out, args, data = instruction.op, instruction.out, instruction.args, instruction.data
@@ -253,7 +244,7 @@ class _Lowering:
             init = self._value(args[0]) if op == "affine" else self._number(0.0)
             # columns of what is packed are components of the result
             matrix = self._packed(args[-2], transposed=not data)
-            self._emit("multiply", self._value(out), [init, matrix, self._value(args[-1])])
+            self._emit("multiply", self._value(out), [init, matrix, self._value(args[-1])], segment=self._segment(out))
         elif op == "lookup":
             self._emit("lookup", self._value(out), [self._table(args[0], transposed=not data), self._value(args[1])])
         elif op in ("expand", "zeros"):
@@ -273,8 +264,10 @@ class _Lowering:
                 self._emit("copy", self._columns(line, at, self.layout.width(part)), [self._value(part)])
             at += self.layout.width(part)
 
-    def _emit(self, op: str, out: int, args: list[int], low: float = 0.0, high: float = 0.0) -> None:
-        self.instructions.append((self.operations[op], out, args, low, high))
+    def _emit(
+        self, op: str, out: int, args: list[int], low: float = 0.0, high: float = 0.0, segment: int = 0
+    ) -> None:
+        self.instructions.append((self.operations[op], out, args, segment, low, high))
 
     # ── operands ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -311,7 +304,7 @@ class _Lowering:
             shape = self._shape(value, transposed)
             matrix = self._operand(MATRIX, self._given(Given(value, transposed, packed=True)), 0, shape[1], shape[0])
             self.index[key] = self._operand(PACKED, self._buffer(Room(shape, packed=True)), 0, shape[1], shape[0])
-            self.packs.append((PACK, self.index[key], matrix, 0, 0, 0, 0, 0))
+            self.packs.append((PACK, self.index[key], matrix, 0, 0, 0, 0))
         return self.index[key]
 
     def _table(self, value: int, transposed: bool) -> int:
@@ -342,12 +335,10 @@ class _Lowering:
         out = self._operand(kind, room, 0, shape[-1], rows)
         stage = {"outer": OUTER, "total": TOTAL, "scatter": SCATTER}[instruction.op]
         left, right = [*(self._value(a) for a in instruction.args), 0][:2]
-        return stage, out, left, right, 0, 0, 0, 0
+        return stage, out, left, right, 0, 0, 0
 
 
 def _extent(line: Line, layout: Layout) -> tuple[int, int]:
     """The first column of a line and the one after its last."""
     return min(line.columns.values()), max(c + layout.width(v) for v, c in line.columns.items())
 
-
-_ELEMENTWISE = frozenset({*ELEMENTWISE, "dtanh", "dsigmoid", "expand", "zeros"})

@@ -1,4 +1,4 @@
-"""Arrays for the core. What is given back is kept for the next call: a training step asks for the same arrays again and
+"""Arrays for the core, and how it is told of them. What is given back is kept for the next call: a training step asks for the same arrays again and
 again, and fresh memory costs a page fault for every 4 KiB, which is more than many a recurrence costs."""
 
 from __future__ import annotations
@@ -51,6 +51,24 @@ def address(array: NDArray[Any]) -> int:
     """Of the first element."""
     found: int = array.__array_interface__["data"][0]
     return found
+
+
+# address, length (from the first element to the last), stride, across, what it holds and whether it is written
+Entry = tuple[int, int, int, int, int]
+WRITABLE = 1 << 32
+
+
+def entry(array: NDArray[Any]) -> Entry:
+    """An array that is only read."""
+    shape, size = array.shape, array.itemsize
+    ids = array.dtype.kind == "i"
+    if len(shape) == 2:
+        (rows, columns), (stride, across) = shape, array.strides
+        stride, across = stride // size, across // size
+    else:
+        rows, columns, stride, across = (*shape, 1, 1, 1) if ids else (1, *shape, 1, 1)
+    length = (rows - 1) * stride + (columns - 1) * across + 1 if rows and columns else 0
+    return address(array), length, stride, across, int(ids)
 
 
 def _take(size: int) -> _Block:

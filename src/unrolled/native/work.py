@@ -54,7 +54,7 @@ def forward_work(program: Program, save: Sequence[int], dense: bool) -> Work:
     work = Work(p.shapes, given, numbers(p), p.before, loop, p.after, states, stepwise, wanted, ())
     if not dense:  # the rows before each step are no neighbours then
         work = _keep(work, [state for state in p.previous if state in read_later])
-    return _own_states(work)
+    return own_states(work)
 
 
 def backward_work(program: Program, adjoint: Adjoint) -> tuple[Work, Instructions]:
@@ -81,7 +81,7 @@ def backward_work(program: Program, adjoint: Adjoint) -> tuple[Work, Instruction
         (False,) * len(states), frozenset(wanted), reductions, backward=True,
     )  # fmt: skip
     work = _keep(work, [carry for carry in a.carry if carry in a.stored])
-    return _own_states(work), tuple(i for i in sums if i.op not in REDUCTIONS)
+    return own_states(work), tuple(i for i in sums if i.op not in REDUCTIONS)
 
 
 def numbers(program: Program, adjoint: Adjoint | None = None) -> dict[int, float]:
@@ -133,7 +133,7 @@ def _renamed(instructions: Sequence[Instruction], names: Mapping[int, int]) -> I
         yield replace(i, args=tuple(names.get(a, a) for a in i.args))
 
 
-def _own_states(work: Work) -> Work:
+def own_states(work: Work) -> Work:
     """Each state is what the loop computes for it alone: a state that becomes another value is copied."""
     computed = {i.out for i in work.loop if i.op not in ("slice", "concat")}
     shapes, loop, states, taken = list(work.shapes), list(work.loop), [], set[int]()

@@ -1,0 +1,6 @@
+"""Running a saved model without torch: a stack of recurrences with its read-out, which reads symbols and writes them."""
+
+from unrolled.native.writing import Choice
+from unrolled.runtime.model import Model, Written
+
+__all__ = ["Choice", "Model", "Written"]
