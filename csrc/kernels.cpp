@@ -333,7 +333,8 @@ constexpr Kernels<T> kernels() {
         unary<T, Exp>,      unary<T, Log>,  unary<T, Abs>,      unary<T, Sqrt>,      unary<T, Softplus>, unary<T, Sin>,
         unary<T, Cos>,      unary<T, Clip>, unary<T, Sign>,     unary<T, Positive>,  unary<T, Heaviside>,
         unary<T, Within>,   binary<T, Add>, binary<T, Sub>,     binary<T, Mul>,      binary<T, Div>,    binary<T, Max>,
-        binary<T, Min>,     binary<T, DTanh>, binary<T, DSigmoid>, sum<T>, dot<T>, softmax<T>, panel<T>, pack<T>, multiply<T>,
+        binary<T, Min>,     binary<T, DTanh>, binary<T, DSigmoid>, sum<T>, dot<T>, softmax<T>, panel<T>, packed_size<T>,
+        pack<T>, multiply<T>,
     };
 }
 

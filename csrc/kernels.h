@@ -53,8 +53,9 @@ struct Kernels {
     void (*softmax)(T* out, std::ptrdiff_t stride, Operand<T> a, std::ptrdiff_t rows, std::ptrdiff_t columns);
 
     // Columns of a packed panel. A packed matrix (k, n) is ceil(n / panel) panels of k rows of `panel` columns each,
-    // the last one filled up with zeros.
+    // the last one narrower if there are fewer columns, filled up with zeros to whole vectors.
     std::ptrdiff_t panel;
+    std::ptrdiff_t (*packed_size)(std::ptrdiff_t k, std::ptrdiff_t n);  // in elements
     // packed <- source, where element (i, j) of the source is data[i * row + j * column].
     void (*pack)(T* packed, const T* data, std::ptrdiff_t row, std::ptrdiff_t column, std::ptrdiff_t k,
                  std::ptrdiff_t n);

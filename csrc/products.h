@@ -16,25 +16,36 @@ constexpr Size deepest = 128;  // rows of a panel that stay in the first cache w
 constexpr Size together = 96;  // rows of c that stay in the second cache while all panels pass
 constexpr Size line = 64;      // bytes that come from memory at once
 
+// Columns that a panel of `columns` <= panel columns takes: whole vectors.
+template <class T>
+constexpr Size padded(Size columns) {
+    return (columns + width<T> - 1) / width<T> * width<T>;
+}
+
+template <class T>
+Size packed_size(Size k, Size n) {
+    return k * (n / panel<T> * panel<T> + padded<T>(n % panel<T>));
+}
+
 template <class T>
 void pack(T* packed, const T* data, Size row, Size column, Size k, Size n) {
-    const Size whole = n / panel<T>, rest = n - whole * panel<T>;
+    const Size whole = n / panel<T>, rest = n % panel<T>, last = padded<T>(rest);
+    T* tail = packed + whole * k * panel<T>;
     if (column == 1) {  // row by row, as they lie in memory
         for (Size i = 0; i < k; i++, data += row) {
             T* to = packed + i * panel<T>;
             for (Size p = 0; p < whole; p++, to += k * panel<T>) memcpy(to, data + p * panel<T>, sizeof(T) * panel<T>);
-            if (rest) memcpy(to, data + whole * panel<T>, size_t(rest) * sizeof(T));
+            if (rest) memcpy(tail + i * last, data + whole * panel<T>, size_t(rest) * sizeof(T));
         }
     } else {  // column by column, which is where a transposed matrix has its neighbours
         for (Size j = 0; j < n; j++) {
-            T* to = packed + j / panel<T> * (k * panel<T>) + j % panel<T>;
+            const Size p = j / panel<T>, step = p < whole ? panel<T> : last;
+            T* to = packed + p * k * panel<T> + j % panel<T>;
             const T* from = data + j * column;
-            for (Size i = 0; i < k; i++) to[i * panel<T>] = from[i * row];
+            for (Size i = 0; i < k; i++) to[i * step] = from[i * row];
         }
     }
-    T* last = packed + whole * k * panel<T>;
-    for (Size i = 0; rest && i < k; i++)
-        memset(last + i * panel<T> + rest, 0, size_t(panel<T> - rest) * sizeof(T));
+    for (Size i = 0; rest < last && i < k; i++) memset(tail + i * last + rest, 0, size_t(last - rest) * sizeof(T));
 }
 
 // One call of a tile: c = init + a · packed for some rows and a block of `k` rows of the packed matrix. Its panels are
@@ -54,20 +65,20 @@ struct Tile {
 
 #define UNROLLED_ALL _Pragma("GCC unroll 32")
 
-// Where vector v of a tile begins, if its panels are `distance` apart.
-template <class T>
+// Where vector v of a tile begins, if its panels of `Vectors` vectors are `distance` apart.
+template <class T, int Vectors>
 inline Size place(int v, Size distance) {
-    return (v / UNROLLED_VECTORS) * distance + (v % UNROLLED_VECTORS) * width<T>;
+    return (v / Vectors) * distance + (v % Vectors) * width<T>;
 }
 
-// M rows times `Panels` panels, all of them in registers.
-template <class T, int M, int Panels>
+// M rows times `Panels` panels of `Vectors` vectors, all of them in registers.
+template <class T, int M, int Panels, int Vectors = UNROLLED_VECTORS>
 inline void tile(const Tile<T>& t) {
-    constexpr int vectors = UNROLLED_VECTORS * Panels;
+    constexpr int vectors = Vectors * Panels;
     V<T> sum[M][vectors];
     if (t.init) {
         UNROLLED_ALL for (int m = 0; m < M; m++) {
-            UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] = load(t.init + m * t.ldi + place<T>(v, t.apart));
+            UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] = load(t.init + m * t.ldi + place<T, Vectors>(v, t.apart));
         }
     } else {
         UNROLLED_ALL for (int m = 0; m < M; m++) {
@@ -77,11 +88,11 @@ inline void tile(const Tile<T>& t) {
     const T *a = t.a, *packed = t.packed;
     const Size row = t.row, column = t.column, distance = t.distance;
     const char* ahead = t.ahead;
-    _Pragma("GCC unroll 2") for (Size i = t.k; i > 0; i--, a += column, packed += panel<T>, ahead += line) {
+    _Pragma("GCC unroll 2") for (Size i = t.k; i > 0; i--, a += column, packed += Vectors * width<T>, ahead += line) {
         __builtin_prefetch(ahead, 0, 2);
         V<T> b[vectors];
         UNROLLED_ALL for (int v = 0; v < vectors; v++)
-            b[v] = load(packed + place<T>(v, distance));
+            b[v] = load(packed + place<T, Vectors>(v, distance));
         UNROLLED_ALL for (int m = 0; m < M; m++) {
             T x = a[m * row];
             UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] += x * b[v];
@@ -90,29 +101,38 @@ inline void tile(const Tile<T>& t) {
     T* const c = t.c;
     const Size ldc = t.ldc, apart = t.apart;
     UNROLLED_ALL for (int m = 0; m < M; m++) {
-        UNROLLED_ALL for (int v = 0; v < vectors; v++) store(c + m * ldc + place<T>(v, apart), sum[m][v]);
+        UNROLLED_ALL for (int v = 0; v < vectors; v++) store(c + m * ldc + place<T, Vectors>(v, apart), sum[m][v]);
     }
 }
 
-// The same where c ends inside the panel: in a copy, of which only the columns that exist are written back.
-template <class T, int M>
+// The last panel where it has fewer columns: if it ends inside a vector then in a copy, of which only the columns that exist
+// are written back.
+template <class T, int M, int Vectors>
 inline void edge_tile(Tile<T> t) {
-    T copy[M * panel<T>] = {};
+    if (t.columns == Vectors * width<T>) return tile<T, M, 1, Vectors>(t);
+    constexpr Size step = Vectors * width<T>;
+    T copy[M * step] = {};
     if (t.init)
-        for (int m = 0; m < M; m++)
-            memcpy(copy + m * panel<T>, t.init + m * t.ldi, size_t(t.columns) * sizeof(T));
+        for (int m = 0; m < M; m++) memcpy(copy + m * step, t.init + m * t.ldi, size_t(t.columns) * sizeof(T));
     T* c = t.c;
     const Size ldc = t.ldc;
     t.init = t.c = copy;
-    t.ldi = t.ldc = panel<T>;
-    tile<T, M, 1>(t);
-    for (int m = 0; m < M; m++) memcpy(c + m * ldc, copy + m * panel<T>, size_t(t.columns) * sizeof(T));
+    t.ldi = t.ldc = step;
+    tile<T, M, 1, Vectors>(t);
+    for (int m = 0; m < M; m++) memcpy(c + m * ldc, copy + m * step, size_t(t.columns) * sizeof(T));
+}
+
+template <class T, int M, int Vectors = 1>
+inline void any_edge(const Tile<T>& t) {
+    if constexpr (Vectors < UNROLLED_VECTORS)
+        if (t.columns > Vectors * width<T>) return any_edge<T, M, Vectors + 1>(t);
+    edge_tile<T, M, Vectors>(t);
 }
 
 template <class T, int M>
 void tiles(const Tile<T>& t, Size panels) {
     if (t.columns < panels * panel<T>)
-        edge_tile<T, M>(t);
+        any_edge<T, M>(t);
     else if (panels == 4)
         tile<T, M, (M == 1 ? 4 : 1)>(t);
     else if (panels == 2)
@@ -155,12 +175,13 @@ void multiply_rows(const Product<T>& p, Soon<T>& soon) {
             while (panels > 1 && low + panels * panel<T> > n) panels /= 2;
             const Size columns = n - low < panels * panel<T> ? n - low : panels * panel<T>;
             const Size at = group * p.jump + low / panel<T> * apart;
+            const Size step = columns < panel<T> ? padded<T>(columns) : panel<T>;  // of a row of the panel
             for (Size from = 0; from < p.k || from == 0; from += deepest) {
                 const Size depth = p.k - from < deepest ? p.k - from : deepest;
                 const T* init = from ? p.c : p.init;
                 const Size ldi = from ? p.ldc : p.ldi;
-                const T* block = p.packed + at * p.k + from * panel<T>;
-                const T* next = block + (from + depth < p.k ? depth * panel<T> : distance * panels);
+                const T* block = p.packed + at * p.k + from * step;
+                const T* next = block + (from + depth < p.k ? depth * step : distance * panels);
                 for (Size t = 0; t < count; t++) {
                     const Size first = t * p.m / count, height = (t + 1) * p.m / count - first;
                     const char* ahead = reinterpret_cast<const char*>(next) + t * depth * line;

@@ -27,7 +27,7 @@ void require(bool holds, const char* why) {
 
 class Validation {
   public:
-    Validation(const unrolled_pass& pass, int64_t panel, int64_t element) : pass(pass), panel(panel), element(element) {}
+    Validation(const unrolled_pass& pass, PackedSize packed_size, int64_t element) : pass(pass), packed_size(packed_size), element(element) {}
 
     void run() {
         counts();
@@ -124,7 +124,7 @@ class Validation {
         require(v.kind != UNROLLED_PACKED && v.kind != UNROLLED_IDS ? true : v.start == 0, "a value begins where it cannot");
         Wide last = v.start + Wide(count - 1) * b.stride + Wide(v.columns - 1) * b.across;
         if (v.kind == UNROLLED_IDS) last = Wide(count - 1) * b.stride;
-        if (v.kind == UNROLLED_PACKED) last = Wide(v.rows) * ((v.columns + panel - 1) / panel) * panel - 1;
+        if (v.kind == UNROLLED_PACKED) last = v.rows <= most_columns ? Wide(packed_size(v.rows, v.columns)) - 1 : most;
         require(last < b.length, "a value reaches beyond its buffer");
     }
 
@@ -290,7 +290,8 @@ class Validation {
     }
 
     const unrolled_pass& pass;
-    const int64_t panel, element;
+    const PackedSize packed_size;
+    const int64_t element;
     int64_t rows = 0;
     std::vector<std::pair<int64_t, int64_t>> written;  // columns of registers
 };
@@ -311,13 +312,13 @@ const char* why_not(F check) {
 
 }  // namespace
 
-const char* refusal(const unrolled_pass& pass, int64_t panel, int64_t element) {
-    return why_not([&] { Validation(pass, panel, element).run(); });
+const char* refusal(const unrolled_pass& pass, PackedSize packed_size, int64_t element) {
+    return why_not([&] { Validation(pass, packed_size, element).run(); });
 }
 
-const char* refusal(const unrolled_pass& pass, const unrolled_writing& writing, int64_t panel, int64_t element) {
+const char* refusal(const unrolled_pass& pass, const unrolled_writing& writing, PackedSize packed_size, int64_t element) {
     return why_not([&] {
-        Validation validation(pass, panel, element);
+        Validation validation(pass, packed_size, element);
         validation.run();
         validation.writes(writing);
     });
