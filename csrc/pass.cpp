@@ -17,6 +17,7 @@ namespace {
 
 constexpr double little = 1e5;               // multiplications of a pass below which one thread is faster
 constexpr double little_of_step = 32768;     // of a step, below which threads that share its columns would mostly wait
+constexpr int64_t few = 24;                    // rows of one thread that are not enough to hide the reading of weights
 constexpr int64_t second_cache = 1536 << 10; // bytes of weights that stay near one processor
 
 template <class T>
@@ -175,7 +176,7 @@ class Pass {
     // Where the batch is smaller than two rows for each thread, or the weights are too many for one processor's cache.
     bool by_columns(const List& list) const {
         if (threads < 2 || list.products * double(pass.batch) < little_of_step) return false;
-        return pass.batch < 2 * threads || list.weights * int64_t(sizeof(T)) > second_cache;
+        return pass.batch < 2 * threads || (list.weights * int64_t(sizeof(T)) > second_cache && pass.batch < few * threads);
     }
 
     // Rows that lie side by side where all sequences are of one length, else every parts-th, so that all threads get

@@ -1,7 +1,6 @@
 #include "sampler.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 namespace unrolled {
@@ -29,31 +28,32 @@ Sampler::Sampler(const Kernels<double>& kernels, const unrolled_writing& how, in
 
 template <class T>
 int64_t Sampler::choose(const T* logits, double u, double& probability) {
-    int64_t best = 0;
+    T largest = logits[0], rest = 0;
     for (int64_t i = 0; i < symbols; i++) {
-        if (!std::isfinite(logits[i])) return -1;
-        if (logits[i] > logits[best]) best = i;
+        largest = std::max(largest, logits[i]);
+        rest += logits[i] - logits[i];  // 0 but for what is not finite
     }
+    if (!(rest == 0)) return -1;
     if (how.temperature == 0) {
         probability = 1;
-        return best;
+        return std::find(logits, logits + symbols, largest) - logits;
     }
-    for (int64_t i = 0; i < symbols; i++) p[size_t(i)] = (double(logits[i]) - double(logits[best])) / how.temperature;
+    const double inverse = 1 / how.temperature;
+    for (int64_t i = 0; i < symbols; i++) p[size_t(i)] = (double(logits[i]) - double(largest)) * inverse;
     k.exp(p.data(), symbols, {p.data(), std::ptrdiff_t(symbols), false}, 1, symbols, 0, 0);
-    double sum = std::accumulate(p.begin(), p.end(), 0.0);
-    for (double& each : p) each /= sum;
     if (!order.empty()) keep();
-    sum = std::accumulate(p.begin(), p.end(), 0.0);
+    double sum = 0;
+    for (double& each : p) sum += each;
     const double wanted = u * sum;
-    int64_t found = 0;
     double below = 0;
+    int64_t found = 0;
     for (int64_t i = 0; i < symbols; i++) {
         if (p[size_t(i)] <= 0) continue;
         found = i;  // the last one of all if rounding carries u · sum up to the sum itself
         below += p[size_t(i)];
         if (wanted < below) break;
     }
-    probability = p[size_t(found)];
+    probability = p[size_t(found)] / sum;
     return found;
 }
 
@@ -63,15 +63,14 @@ void Sampler::keep() {
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return p[size_t(a)] > p[size_t(b)]; });
     int64_t count = how.top_k ? std::min(how.top_k, symbols) : symbols;
     if (how.top_p < 1) {
+        const double enough = how.top_p * std::accumulate(p.begin(), p.end(), 0.0);
         double sum = 0;
         for (int64_t i = 0; i < count; i++) {
             sum += p[size_t(order[size_t(i)])];
-            if (sum >= how.top_p) count = i + 1;
+            if (sum >= enough) count = i + 1;
         }
     }
     for (int64_t i = count; i < symbols; i++) p[size_t(order[size_t(i)])] = 0;
-    const double sum = std::accumulate(p.begin(), p.end(), 0.0);
-    for (double& each : p) each /= sum;
 }
 
 template int64_t Sampler::choose<float>(const float*, double, double&);

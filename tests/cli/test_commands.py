@@ -9,7 +9,8 @@ import pytest
 
 from unrolled.checkpoint import RunDirectory
 from unrolled.cli import main
-from unrolled.cli.display import Display, clock, printable
+from unrolled.cli.display import Display, clock
+from unrolled.cli.output import printable
 
 TEXT = "FIRST: the quick brown fox jumps over the lazy dog.\nSECOND: and why?\n" * 60
 SIZES = {"recurrence": "gru", "layers": 1, "hidden": 16, "batch": 4, "sequence-length": 20, "learning-rate": 0.01}

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from unrolled.cli.output import printable
 from unrolled.training.evaluation import Evaluation
 from unrolled.training.events import (
     Accident,
@@ -156,11 +157,6 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def printable(text: str) -> str:
-    """A text that cannot command a terminal: control characters except line break and tab become U+FFFD."""
-    return "".join(c if c in "\n\t" or c.isprintable() or c == "\u00a0" else "\ufffd" for c in text)
 
 
 def indented(text: str) -> str:

@@ -31,3 +31,8 @@ def encodable(text: str) -> str:
     """A text that stdout's encoding can take."""
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, "replace").decode(encoding)
+
+
+def printable(text: str) -> str:
+    """A text that cannot command a terminal: control characters except line break and tab become U+FFFD."""
+    return "".join(c if c in "\n\t" or c.isprintable() or c == "\u00a0" else "\ufffd" for c in text)

@@ -6,10 +6,13 @@ import json as json_format
 import secrets
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from unrolled.cli import OK, from_user
 from unrolled.cli.options import Switch
+
+if TYPE_CHECKING:
+    from unrolled.generation import TrainedModel
 
 
 def sample(
@@ -66,20 +69,16 @@ def sample(
         seed = secrets.randbelow(2**32)
         if not quiet and not json:
             print(f"seed {seed}", file=sys.stderr)
-    import torch
+    from unrolled.generation import generate
 
-    from unrolled.generation import generate, load
-
-    torch.set_num_threads(1)  # one sequence gains nothing from a second thread, and loses much where other programs run
-    model = load(run, device)
+    model = run if device == "cpu" else _on(device, run)
     options = {"length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p, "stream": stream}
     tokens = generate(model, prime, seed=seed, unknown=unknown, **options)  # type: ignore[arg-type]  # mixed values
     if json:
         text = "".join(token.text for token in tokens)
         print(json_format.dumps({"prime": prime, "text": text, "seed": seed, **options}))
         return OK
-    from unrolled.cli.display import printable
-    from unrolled.cli.output import encodable
+    from unrolled.cli.output import encodable, printable
 
     clean = printable if sys.stdout.isatty() else str
     print(encodable(clean(prime)), end="", flush=True)
@@ -87,3 +86,9 @@ def sample(
         print(encodable(clean(token.text)), end="", flush=True)
     print()
     return OK
+
+
+def _on(device: str, run: Path) -> TrainedModel:
+    from unrolled.generation import load
+
+    return load(run, device)

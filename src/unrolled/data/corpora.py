@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from unrolled.data.download import shakespeare
 from unrolled.errors import ConfigurationError, DataError
 
 VALIDATION_SHARE = 0.05
@@ -63,6 +62,8 @@ def read_corpus(text: str | None = None, data: str | None = None, *, raw: bool =
     if data is not None:
         if data != "shakespeare":
             raise ConfigurationError(f"--data {data} does not exist; the only corpus to download is shakespeare")
+        from unrolled.data.download import shakespeare  # and with it all of HTTP, which few need
+
         return split(data, _cut(read_file(shakespeare(), raw), limit))
     if text is None:
         return standard_library(limit)

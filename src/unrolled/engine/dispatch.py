@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
@@ -16,9 +15,9 @@ from torch import Tensor
 from unrolled.engine import native, reference
 from unrolled.engine.reference import Forward
 from unrolled.errors import BackendError
+from unrolled.native.core import forced_backend
 from unrolled.program.instructions import Adjoint, Program
 
-BACKENDS = ("native", "reference")
 _log = logging.getLogger("unrolled")
 
 
@@ -62,9 +61,7 @@ def refusal(program: Program, inputs: Sequence[Tensor], tensors: Sequence[Tensor
     Raises:
         BackendError: ``UNROLLED_BACKEND`` names no backend, or forces the native one, which cannot serve.
     """
-    forced = os.environ.get("UNROLLED_BACKEND")
-    if forced not in (None, "", *BACKENDS):
-        raise BackendError(f"UNROLLED_BACKEND is {forced!r}; it can be {' or '.join(BACKENDS)}.")
+    forced = forced_backend()
     if forced == "reference":
         return "UNROLLED_BACKEND asks for the reference"
     reason = native.refusal(program, inputs, tensors)

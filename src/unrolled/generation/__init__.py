@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from unrolled.generation.draw import draw
 from unrolled.generation.sampler import Sampler
+from unrolled.generation.tokens import GenerationState, Token, generate
 
 if TYPE_CHECKING:
     from unrolled.checkpoint.model import TrainedModel, load
-    from unrolled.generation.tokens import GenerationState, Token, generate
 
 __all__ = ["GenerationState", "Sampler", "Token", "TrainedModel", "draw", "generate", "load"]
 
 
 def __getattr__(name: str) -> object:
-    # generating needs torch; the draw and the choice do not
-    if name in __all__:
-        from unrolled.generation import tokens
+    # a layer needs torch; writing from a run does not
+    if name in ("TrainedModel", "load"):
+        from unrolled.checkpoint import model
 
-        return getattr(tokens, name)
+        return getattr(model, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

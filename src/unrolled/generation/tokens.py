@@ -1,7 +1,4 @@
-"""Text from a trained model, one symbol after the other.
-
-Shapes: ids (T, 1) int64, logits (T, 1, V); the state is the layer's own, for one sequence.
-"""
+"""Text from a trained model, one symbol after the other."""
 
 from __future__ import annotations
 
@@ -11,18 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from unrolled.checkpoint.model import TrainedModel, load
 from unrolled.errors import ConfigurationError, UnrolledError
 from unrolled.generation.draw import draw
 from unrolled.generation.sampler import Sampler
+from unrolled.generation.writer import Writer, symbols, writer
 
 if TYPE_CHECKING:
+    from unrolled.checkpoint.model import TrainedModel
     from unrolled.data.vocabulary import Ids, Unknown
-    from unrolled.nn import Recurrent
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +27,7 @@ class GenerationState:
     bytes of a character that has not ended.
     """
 
-    recurrent: dict[str, Tensor] | None
+    recurrent: Any | None
     unread: Ids
     position: int = 0
     pending: bytes = b""
@@ -66,53 +60,55 @@ def generate(
 ) -> Iterator[Token]:
     """Yield ``length`` tokens (None: without end) that continue ``prompt``.
 
-    ``run`` is a run directory or what ``load`` returned. The text depends on (model, prompt, options, seed, stream)
-    only. ``state``, from a token, continues there and takes no prompt. Raises UnknownSymbolError for a prompt that the
-    model cannot read, ConfigurationError for options outside their range.
+    ``run`` is a run directory, which the native core reads without torch, or what ``load`` returned. The text depends
+    on (model, prompt, options, seed, stream) only. ``state``, from a token of the same kind of ``run``, continues there
+    and takes no prompt. Raises UnknownSymbolError for a prompt that the model cannot read, ConfigurationError for
+    options outside their range.
     """
-    model = run if isinstance(run, TrainedModel) else load(run)
+    found = writer(run)
     sampler = Sampler(temperature, top_k, top_p)
     if length is not None and length < 0:
         raise ConfigurationError(f"the length is {length}; it must be 0 or more")
     draw(seed, stream, 0)  # refuses a seed out of range here, not at the first token
     if state is None:
-        state = _beginning(model, prompt, unknown)
+        state = _beginning(found, prompt, unknown)
     elif prompt:
         raise ConfigurationError("a state continues its own text; give either a prompt or a state")
-    return _tokens(model, sampler, state, seed, stream, length)
+    elif state.recurrent is not None and not found.owns(state.recurrent):
+        raise ConfigurationError(
+            "this state belongs to another model: a state from a run directory continues a run directory, one from a "
+            "loaded model a loaded model of the same sizes"
+        )
+    return _tokens(found, sampler, state, seed, stream, length)
 
 
 def _tokens(
-    model: TrainedModel, sampler: Sampler, state: GenerationState, seed: int, stream: int, length: int | None
+    found: Writer, sampler: Sampler, state: GenerationState, seed: int, stream: int, length: int | None
 ) -> Iterator[Token]:
     last = None if length is None else state.position + length
+    count = 1  # the first one at once, then more and more of them together
     while last is None or state.position < last:
-        logits, recurrent = _read(model.layer, state)
-        symbol, probability = sampler.choose(logits, draw(seed, stream, state.position))
-        text, pending = model.vocabulary.decode_next(symbol, state.pending)
-        state = GenerationState(recurrent, np.array([symbol], dtype=np.int64), state.position + 1, pending)
-        yield Token(symbol, text, probability, state)
+        count = min(count, found.most, count if last is None else last - state.position)
+        written = found.write(state.recurrent, state.unread, count, sampler, seed, stream, state.position)
+        if written is None:
+            raise UnrolledError(
+                "the model's logits are not finite, so that it cannot write; train it again from before that"
+            )
+        recurrent, drawn = written
+        before, pending = state, state.pending
+        for n, (symbol, probability) in enumerate(drawn, 1):
+            text, pending = found.vocabulary.decode_next(symbol, pending)
+            # inside a stretch the state is the one before it, with more that is unread
+            if n == len(drawn):
+                state = GenerationState(recurrent, symbols(drawn[-1:]), before.position + n, pending)
+            else:
+                unread = np.concatenate([before.unread, symbols(drawn[:n])])
+                state = GenerationState(before.recurrent, unread, before.position + n, pending)
+            yield Token(symbol, text, probability, state)
+        count = 2 * len(drawn)
 
 
-def _beginning(model: TrainedModel, prompt: str, unknown: Unknown) -> GenerationState:
-    ids = model.vocabulary.encode(prompt, unknown, "the prompt")
+def _beginning(found: Writer, prompt: str, unknown: Unknown) -> GenerationState:
+    ids = found.vocabulary.encode(prompt, unknown, "the prompt")
     # without a prompt the network still has to read something first
-    return GenerationState(None, ids if len(ids) else np.array([model.vocabulary.start], dtype=np.int64))
-
-
-def _read(layer: Recurrent, state: GenerationState) -> tuple[NDArray[Any], dict[str, Tensor]]:
-    """The logits (V,) after everything unread, and the state there; the layer's mode is left as it was."""
-    device = next(layer.parameters()).device
-    training = layer.training
-    layer.eval()
-    try:
-        with torch.no_grad():
-            logits, recurrent = layer.logits(torch.from_numpy(state.unread)[:, None].to(device), state.recurrent)
-    finally:
-        layer.train(training)
-    last = logits[-1, 0].double().cpu().numpy()
-    if not np.isfinite(last).all():
-        raise UnrolledError(
-            "the model's logits are not finite, so that it cannot write; train it again from before that"
-        )
-    return last, recurrent
+    return GenerationState(None, ids if len(ids) else np.array([found.vocabulary.start], dtype=np.int64))

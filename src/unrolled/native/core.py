@@ -188,6 +188,21 @@ def find_core() -> Core | Absent:
     return Core(library, found[0], isas, wanted)
 
 
+BACKENDS = ("native", "reference")
+
+
+def forced_backend() -> str | None:
+    """The executor that the environment variable ``UNROLLED_BACKEND`` asks for: native, reference, or None.
+
+    Raises:
+        BackendError: it names no backend.
+    """
+    forced = os.environ.get("UNROLLED_BACKEND") or None
+    if forced not in (None, *BACKENDS):
+        raise BackendError(f"UNROLLED_BACKEND is {forced!r}; it can be {' or '.join(BACKENDS)}.")
+    return forced
+
+
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, name)

@@ -254,7 +254,8 @@ class _Lowering:
             self._emit("sum", self._value(out), [self._value(args[0])], scale)
         else:
             constants = [] if op == "one_hot" else [float(each) for each in data]
-            self._emit("mul" if op == "scale" else op, self._value(out), [self._value(a) for a in args], *constants)
+            low, high = [*constants, 0.0, 0.0][:2]
+            self._emit("mul" if op == "scale" else op, self._value(out), [self._value(a) for a in args], low, high)
         return None
 
     def _join(self, concat: Instruction) -> None:
@@ -264,9 +265,7 @@ class _Lowering:
                 self._emit("copy", self._columns(line, at, self.layout.width(part)), [self._value(part)])
             at += self.layout.width(part)
 
-    def _emit(
-        self, op: str, out: int, args: list[int], low: float = 0.0, high: float = 0.0, segment: int = 0
-    ) -> None:
+    def _emit(self, op: str, out: int, args: list[int], low: float = 0.0, high: float = 0.0, segment: int = 0) -> None:
         self.instructions.append((self.operations[op], out, args, segment, low, high))
 
     # ── operands ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -341,4 +340,3 @@ class _Lowering:
 def _extent(line: Line, layout: Layout) -> tuple[int, int]:
     """The first column of a line and the one after its last."""
     return min(line.columns.values()), max(c + layout.width(v) for v, c in line.columns.items())
-

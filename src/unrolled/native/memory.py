@@ -1,5 +1,8 @@
-"""Arrays for the core, and how it is told of them. What is given back is kept for the next call: a training step asks for the same arrays again and
-again, and fresh memory costs a page fault for every 4 KiB, which is more than many a recurrence costs."""
+"""Arrays for the core, and how it is told of them.
+
+What is given back is kept for the next call: a training step asks for the same arrays again and again, and fresh memory
+costs a page fault for every 4 KiB, which is more than many a recurrence costs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running a saved model without torch: a stack of recurrences with its read-out, which reads symbols and writes them."""
+"""Running a saved model without torch: a stack of recurrences with its read-out, which reads and writes symbols."""
 
 from unrolled.native.writing import Choice
 from unrolled.runtime.model import Model, Written

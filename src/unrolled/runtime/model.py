@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.errors import ProgramError
+from unrolled.errors import DataError, ProgramError
 from unrolled.native import static
 from unrolled.native.core import Core
 from unrolled.native.work import IDS, ROW, Work, numbers, own_states
@@ -48,7 +48,9 @@ class Model:
         ProgramError: these programs do not write symbols, or a parameter is missing or of another shape.
     """
 
-    def __init__(self, description: Mapping[str, Any], arrays: Mapping[str, Array], core: Core, threads: int = 1) -> None:
+    def __init__(
+        self, description: Mapping[str, Any], arrays: Mapping[str, Array], core: Core, threads: int = 1
+    ) -> None:
         if description.get("directions") != 1:
             raise ProgramError("This model reads its text in both directions: it cannot write.")
         step = _Step()
@@ -74,10 +76,12 @@ class Model:
     ) -> Written:  # fmt: skip
         """Read symbols (given, B), at least one, then write ``count`` more.
 
-        Stream i draws with the numbers that belong to (seed, streams[i], positions[i] and on): by default streams 0 … B−1
-        from position 0. The given states stay as they are.
+        Stream i draws with the numbers that belong to (seed, streams[i], positions[i] and on): by default streams
+        0 … B−1 from position 0. The given states stay as they are.
         """
         batch = read.shape[1]
+        if any(state.shape[0] != batch for state in states):
+            raise DataError(f"The states are those of {states[0].shape[0]} streams, and {batch} read something.")
         own = tuple(np.array(state, order="C") for state in states)
         found = self._writer.write(
             own, read, count, choice or Choice(),
