@@ -93,10 +93,11 @@ int32_t unrolled_apply(const char* isa, const char* function, int32_t dtype_byte
 
 using unrolled::with_kernels;
 
-int64_t unrolled_packed_size(const unrolled_how* how, int64_t rows, int64_t columns) {
+int64_t unrolled_packed_size(const unrolled_how* how, int32_t holds, int64_t rows, int64_t columns) {
     int64_t size = -1;
     with_kernels(how, [&](const auto& kernels) {
-        if (rows >= 0 && columns >= 0) size = kernels.packed_size(rows, columns);
+        const auto& packing = holds == UNROLLED_HALVES ? kernels.half : kernels.whole;
+        if (rows >= 0 && columns >= 0 && packing.size && holds != UNROLLED_SYMBOLS) size = packing.size(rows, columns);
     });
     return size;
 }
@@ -113,7 +114,7 @@ int32_t unrolled_run(const unrolled_how* how, const unrolled_pass* pass) {
     const char*& why = unrolled::last_refusal = "how a pass is to run is wrong";
     if (!pass) return UNROLLED_BAD_ARGUMENT;
     const int32_t status = with_kernels(how, [&](const auto& kernels) {
-        why = unrolled::refusal(*pass, kernels.packed_size, how->dtype_bytes);
+        why = unrolled::refusal(*pass, {kernels.whole.size, kernels.half.size}, how->dtype_bytes);
         if (!why) unrolled::run(kernels, how->threads, *pass);
     });
     return status == UNROLLED_OK && why ? UNROLLED_BAD_ARGUMENT : status;
@@ -134,7 +135,7 @@ int32_t unrolled_write(const unrolled_how* how, const unrolled_pass* pass, const
         buffers[size_t(buffer)] = {ids.data(), pass->batch, 1, 1, UNROLLED_SYMBOLS, 0};
         unrolled_pass own = *pass;
         own.buffers = buffers.data();
-        why = unrolled::refusal(own, *writing, kernels.packed_size, how->dtype_bytes);
+        why = unrolled::refusal(own, *writing, {kernels.whole.size, kernels.half.size}, how->dtype_bytes);
         if (!why)
             finite = unrolled::write(kernels, unrolled::isa(how->isa)->f64, how->threads, own, *writing, ids.data());
     });

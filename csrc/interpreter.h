@@ -28,6 +28,7 @@ struct Location {
     T* data;
     int64_t stride, across;
     T number;
+    bool half;  // a packed matrix of bf16
 };
 
 template <class T>
@@ -39,8 +40,9 @@ std::vector<Location<T>> locations(const unrolled_pass& pass) {
         here.number = T(value.number);
         if (value.kind == UNROLLED_REGISTER || value.kind == UNROLLED_NUMBER) continue;
         const unrolled_buffer& buffer = pass.buffers[value.buffer];
-        here = {static_cast<T*>(buffer.data) + (value.kind == UNROLLED_IDS ? 0 : value.start), buffer.stride, buffer.across,
-                here.number};
+        const int64_t start = value.kind == UNROLLED_IDS || value.kind == UNROLLED_PACKED ? 0 : value.start;
+        here = {static_cast<T*>(buffer.data) + start, buffer.stride, buffer.across, here.number,
+                buffer.holds == UNROLLED_HALVES};
     }
     return found;
 }
@@ -63,6 +65,7 @@ class alignas(128) Interpreter {
             o.out = place(i.out);
             for (int a = 0; a < arguments(i); a++) o.args[a] = place(i.args[a]);
             select(o);
+            if (is_product(i)) o.packing = locations[size_t(i.args[1])].half ? &k.half : &k.whole;
             divide(o, list.segments[n]);
             operations.push_back(o);
         }
@@ -99,6 +102,7 @@ class alignas(128) Interpreter {
         T low, high;
         typename Kernels<T>::Unary unary;
         typename Kernels<T>::Binary binary;
+        const typename Kernels<T>::Packing* packing;
         // the columns of this thread: `columns` from `from` on, in each of `groups` segments
         int64_t from, columns, segment, groups;
     };
@@ -189,11 +193,12 @@ class alignas(128) Interpreter {
             init = {out, Size(stride(o.out)), false};
         }
         Product<T> product{out + o.from, Size(stride(o.out)), init.data ? init.data + o.from : nullptr, init.stride,
-                           rows_of(o.args[2], 0), Size(stride(o.args[2])), 1, o.args[1].data + o.from * depth, rows, depth,
+                           rows_of(o.args[2], 0), Size(stride(o.args[2])), 1,
+                           reinterpret_cast<const char*>(o.args[1].data) + o.from * depth * o.packing->bytes, rows, depth,
                            o.columns};
         product.groups = o.groups;
         product.jump = o.segment;
-        k.multiply(product);
+        o.packing->multiply(product);
     }
 
     void run_one(const Operation& o, int64_t row, int64_t rows) {

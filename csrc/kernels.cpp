@@ -326,6 +326,19 @@ void softmax(T* out, Size stride, Operand<T> a, Size rows, Size columns) {
     }
 }
 
+template <class T, class W>
+void pack_to(void* packed, const T* data, Size row, Size column, Size k, Size n) {
+    pack<T, W>(static_cast<W*>(packed), data, row, column, k, n);
+}
+
+template <class T, class W>
+constexpr typename Kernels<T>::Packing packing() {
+    return {Size(sizeof(W)), packed_size<T, W>, pack_to<T, W>, multiply<T, W>};
+}
+
+constexpr Kernels<float>::Packing half_packing(float) { return packing<float, Half>(); }
+constexpr Kernels<double>::Packing half_packing(double) { return {}; }
+
 template <class T>
 constexpr Kernels<T> kernels() {
     return {
@@ -333,8 +346,8 @@ constexpr Kernels<T> kernels() {
         unary<T, Exp>,      unary<T, Log>,  unary<T, Abs>,      unary<T, Sqrt>,      unary<T, Softplus>, unary<T, Sin>,
         unary<T, Cos>,      unary<T, Clip>, unary<T, Sign>,     unary<T, Positive>,  unary<T, Heaviside>,
         unary<T, Within>,   binary<T, Add>, binary<T, Sub>,     binary<T, Mul>,      binary<T, Div>,    binary<T, Max>,
-        binary<T, Min>,     binary<T, DTanh>, binary<T, DSigmoid>, sum<T>, dot<T>, softmax<T>, panel<T>, packed_size<T>,
-        pack<T>, multiply<T>,
+        binary<T, Min>,     binary<T, DTanh>, binary<T, DSigmoid>, sum<T>, dot<T>, softmax<T>, panel<T>, packing<T, T>(),
+        half_packing(T()),
     };
 }
 

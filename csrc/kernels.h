@@ -29,7 +29,7 @@ struct Product {
     Size ldi;
     const T* a;
     Size row, column;
-    const T* packed;
+    const void* packed;
     Size m, k, n;
     Size groups = 1, jump = 0;
     const T* soon = nullptr;
@@ -52,14 +52,19 @@ struct Kernels {
     void (*dot)(T* out, std::ptrdiff_t stride, Operand<T> a, Operand<T> b, std::ptrdiff_t rows, std::ptrdiff_t columns);
     void (*softmax)(T* out, std::ptrdiff_t stride, Operand<T> a, std::ptrdiff_t rows, std::ptrdiff_t columns);
 
-    // Columns of a packed panel. A packed matrix (k, n) is ceil(n / panel) panels of k rows of `panel` columns each,
-    // the last one narrower if there are fewer columns, filled up with zeros to whole vectors.
+    // Columns of a packed panel. A packed matrix (k, n) is ceil(n / panel) panels of k rows of `panel` columns each, the
+    // last one narrower if there are fewer columns, filled up with zeros to whole vectors.
     std::ptrdiff_t panel;
-    std::ptrdiff_t (*packed_size)(std::ptrdiff_t k, std::ptrdiff_t n);  // in elements
-    // packed <- source, where element (i, j) of the source is data[i * row + j * column].
-    void (*pack)(T* packed, const T* data, std::ptrdiff_t row, std::ptrdiff_t column, std::ptrdiff_t k,
-                 std::ptrdiff_t n);
-    void (*multiply)(const Product<T>&);
+
+    // With weights as they are, and with weights rounded to bf16, uint16_t; the latter only for T = float.
+    struct Packing {
+        std::ptrdiff_t bytes;                                               // of an element
+        std::ptrdiff_t (*size)(std::ptrdiff_t k, std::ptrdiff_t n);  // in elements
+        // packed <- source, where element (i, j) of the source is data[i * row + j * column].
+        void (*pack)(void* packed, const T* data, std::ptrdiff_t row, std::ptrdiff_t column, std::ptrdiff_t k,
+                     std::ptrdiff_t n);
+        void (*multiply)(const Product<T>&);
+    } whole, half;
 };
 
 struct Isa {

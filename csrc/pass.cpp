@@ -157,8 +157,9 @@ class Pass {
         const auto& from = values[size_t(stage.left)];
         const int64_t depth = pass.values[stage.left].rows;
         const Share mine(columns(stage.left), k.panel, part, threads);
-        k.pack(data(stage.out) + mine.low * depth, from.data + mine.low * from.across, from.stride, from.across, depth,
-               mine.high - mine.low);
+        const auto& packing = values[size_t(stage.out)].half ? k.half : k.whole;
+        packing.pack(reinterpret_cast<char*>(data(stage.out)) + mine.low * depth * packing.bytes,
+                     from.data + mine.low * from.across, from.stride, from.across, depth, mine.high - mine.low);
     }
 
     void all_rows(std::vector<Interpreter<T>>& with, int part) {

@@ -16,41 +16,82 @@ constexpr Size deepest = 128;  // rows of a panel that stay in the first cache w
 constexpr Size together = 96;  // rows of c that stay in the second cache while all panels pass
 constexpr Size line = 64;      // bytes that come from memory at once
 
-// Columns that a panel of `columns` <= panel columns takes: whole vectors.
-template <class T>
+// Weights are packed as they are, of type T, or as bf16, the upper half of a float, of type Half: then the lanes of a vector
+// hold two neighbouring vectors of columns, one in the lower halves and one in the upper ones.
+using Half = uint16_t;
+
+// Columns that a panel of `columns` <= panel columns takes.
+template <class T, class W>
 constexpr Size padded(Size columns) {
-    return (columns + width<T> - 1) / width<T> * width<T>;
+    constexpr Size unit = width<T> * Size(sizeof(T) / sizeof(W));
+    return (columns + unit - 1) / unit * unit;
 }
 
-template <class T>
+template <class T, class W>
 Size packed_size(Size k, Size n) {
-    return k * (n / panel<T> * panel<T> + padded<T>(n % panel<T>));
+    return k * (n / panel<T> * panel<T> + padded<T, W>(n % panel<T>));
+}
+
+inline Half rounded(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if (x != x) return Half(bits >> 16 | 0x40);
+    return Half((bits + 0x7fff + (bits >> 16 & 1)) >> 16);  // to nearest, ties to even
 }
 
 template <class T>
-void pack(T* packed, const T* data, Size row, Size column, Size k, Size n) {
-    const Size whole = n / panel<T>, rest = n % panel<T>, last = padded<T>(rest);
-    T* tail = packed + whole * k * panel<T>;
+inline void put(T* row, Size column, T value) {
+    row[column] = value;
+}
+
+template <class T>
+inline void put(Half* row, Size column, T value) {
+    const Size pair = 2 * width<T>, at = column % pair;
+    row[column / pair * pair + at % width<T> * 2 + at / width<T>] = rounded(value);
+}
+
+template <class T, class W>
+void pack(W* packed, const T* data, Size row, Size column, Size k, Size n) {
+    const Size whole = n / panel<T>, rest = n % panel<T>, last = padded<T, W>(rest);
+    W* tail = packed + whole * k * panel<T>;
+    if (rest < last) memset(tail, 0, size_t(k * last) * sizeof(W));
     if (column == 1) {  // row by row, as they lie in memory
-        for (Size i = 0; i < k; i++, data += row) {
-            T* to = packed + i * panel<T>;
-            for (Size p = 0; p < whole; p++, to += k * panel<T>) memcpy(to, data + p * panel<T>, sizeof(T) * panel<T>);
-            if (rest) memcpy(tail + i * last, data + whole * panel<T>, size_t(rest) * sizeof(T));
-        }
+        for (Size i = 0; i < k; i++, data += row)
+            for (Size p = 0; p <= whole; p++) {
+                W* to = p < whole ? packed + (p * k + i) * panel<T> : tail + i * last;
+                const Size count = p < whole ? panel<T> : rest;
+                if constexpr (sizeof(W) == sizeof(T))
+                    memcpy(to, data + p * panel<T>, size_t(count) * sizeof(T));
+                else
+                    for (Size j = 0; j < count; j++) put<T>(to, j, data[p * panel<T> + j]);
+            }
     } else {  // column by column, which is where a transposed matrix has its neighbours
         for (Size j = 0; j < n; j++) {
             const Size p = j / panel<T>, step = p < whole ? panel<T> : last;
-            T* to = packed + p * k * panel<T> + j % panel<T>;
+            W* to = packed + p * k * panel<T>;
             const T* from = data + j * column;
-            for (Size i = 0; i < k; i++) to[i * step] = from[i * row];
+            for (Size i = 0; i < k; i++) put<T>(to + i * step, j % panel<T>, from[i * row]);
         }
     }
-    for (Size i = 0; rest < last && i < k; i++) memset(tail + i * last + rest, 0, size_t(last - rest) * sizeof(T));
+}
+
+// The vectors of one row of a panel, the even one and the one after it.
+template <class T>
+inline void unpack(const T* from, V<T>& even, V<T>& odd) {
+    even = load(from);
+    odd = load(from + width<T>);
+}
+
+inline void unpack(const Half* from, V<float>& even, V<float>& odd) {
+    I<float> both;
+    memcpy(&both, from, sizeof both);
+    even = (V<float>)(both << 16);
+    odd = (V<float>)(both & ~0xffff);
 }
 
 // One call of a tile: c = init + a · packed for some rows and a block of `k` rows of the packed matrix. Its panels are
 // `distance` apart, those of c `apart`. `ahead` is what the processor may fetch meanwhile, a line for each row of the block.
-template <class T>
+template <class T, class W>
 struct Tile {
     T* c;
     Size ldc;
@@ -58,7 +99,7 @@ struct Tile {
     Size ldi;
     const T* a;
     Size row, column;
-    const T* packed;
+    const W* packed;
     Size distance, apart, k, columns;
     const char* ahead;
 };
@@ -72,8 +113,8 @@ inline Size place(int v, Size distance) {
 }
 
 // M rows times `Panels` panels of `Vectors` vectors, all of them in registers.
-template <class T, int M, int Panels, int Vectors = UNROLLED_VECTORS>
-inline void tile(const Tile<T>& t) {
+template <class T, class W, int M, int Panels, int Vectors = UNROLLED_VECTORS>
+inline void tile(const Tile<T, W>& t) {
     constexpr int vectors = Vectors * Panels;
     V<T> sum[M][vectors];
     if (t.init) {
@@ -85,14 +126,20 @@ inline void tile(const Tile<T>& t) {
             UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] = V<T>{};
         }
     }
-    const T *a = t.a, *packed = t.packed;
+    const T* a = t.a;
+    const W* packed = t.packed;
     const Size row = t.row, column = t.column, distance = t.distance;
     const char* ahead = t.ahead;
     _Pragma("GCC unroll 2") for (Size i = t.k; i > 0; i--, a += column, packed += Vectors * width<T>, ahead += line) {
         __builtin_prefetch(ahead, 0, 2);
         V<T> b[vectors];
-        UNROLLED_ALL for (int v = 0; v < vectors; v++)
-            b[v] = load(packed + place<T, Vectors>(v, distance));
+        if constexpr (vectors == 1 && sizeof(W) == sizeof(T)) {
+            b[0] = load(packed);
+        } else {
+            // an odd vector at the end of whole weights stands alone
+            UNROLLED_ALL for (int v = 0; v + 1 < vectors; v += 2) unpack(packed + place<T, Vectors>(v, distance), b[v], b[v + 1]);
+            if constexpr (vectors % 2) b[vectors - 1] = load(packed + place<T, Vectors>(vectors - 1, distance));
+        }
         UNROLLED_ALL for (int m = 0; m < M; m++) {
             T x = a[m * row];
             UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] += x * b[v];
@@ -107,9 +154,9 @@ inline void tile(const Tile<T>& t) {
 
 // The last panel where it has fewer columns: if it ends inside a vector then in a copy, of which only the columns that exist
 // are written back.
-template <class T, int M, int Vectors>
-inline void edge_tile(Tile<T> t) {
-    if (t.columns == Vectors * width<T>) return tile<T, M, 1, Vectors>(t);
+template <class T, class W, int M, int Vectors>
+inline void edge_tile(Tile<T, W> t) {
+    if (t.columns == Vectors * width<T>) return tile<T, W, M, 1, Vectors>(t);
     constexpr Size step = Vectors * width<T>;
     T copy[M * step] = {};
     if (t.init)
@@ -118,27 +165,28 @@ inline void edge_tile(Tile<T> t) {
     const Size ldc = t.ldc;
     t.init = t.c = copy;
     t.ldi = t.ldc = step;
-    tile<T, M, 1, Vectors>(t);
+    tile<T, W, M, 1, Vectors>(t);
     for (int m = 0; m < M; m++) memcpy(c + m * ldc, copy + m * step, size_t(t.columns) * sizeof(T));
 }
 
-template <class T, int M, int Vectors = 1>
-inline void any_edge(const Tile<T>& t) {
-    if constexpr (Vectors < UNROLLED_VECTORS)
-        if (t.columns > Vectors * width<T>) return any_edge<T, M, Vectors + 1>(t);
-    edge_tile<T, M, Vectors>(t);
+template <class T, class W, int M, int Vectors = int(sizeof(T) / sizeof(W))>
+inline void any_edge(const Tile<T, W>& t) {
+    constexpr int more = Vectors + int(sizeof(T) / sizeof(W));
+    if constexpr (more <= UNROLLED_VECTORS)
+        if (t.columns > Vectors * width<T>) return any_edge<T, W, M, more>(t);
+    edge_tile<T, W, M, Vectors>(t);
 }
 
-template <class T, int M>
-void tiles(const Tile<T>& t, Size panels) {
+template <class T, class W, int M>
+void tiles(const Tile<T, W>& t, Size panels) {
     if (t.columns < panels * panel<T>)
-        any_edge<T, M>(t);
+        any_edge<T, W, M>(t);
     else if (panels == 4)
-        tile<T, M, (M == 1 ? 4 : 1)>(t);
+        tile<T, W, M, (M == 1 ? 4 : 1)>(t);
     else if (panels == 2)
-        tile<T, M, (M <= 2 ? 2 : 1)>(t);
+        tile<T, W, M, (M <= 2 ? 2 : 1)>(t);
     else
-        tile<T, M, 1>(t);
+        tile<T, W, M, 1>(t);
 }
 
 // Memory that will be read soon, from `data` on: what is left of it.
@@ -158,11 +206,12 @@ struct Soon {
 };
 
 // All columns for few rows, which are split evenly into tiles.
-template <class T>
+template <class T, class W>
 void multiply_rows(const Product<T>& p, Soon<T>& soon) {
-    using Tiles = void (*)(const Tile<T>&, Size);
-    static constexpr Tiles by_height[] = {nullptr,     tiles<T, 1>, tiles<T, 2>, tiles<T, 3>,
-                                          tiles<T, 4>, tiles<T, 5>, tiles<T, 6>};
+    using Tiles = void (*)(const Tile<T, W>&, Size);
+    static constexpr Tiles by_height[] = {nullptr,        tiles<T, W, 1>, tiles<T, W, 2>, tiles<T, W, 3>,
+                                          tiles<T, W, 4>, tiles<T, W, 5>, tiles<T, W, 6>};
+    const W* packed = static_cast<const W*>(p.packed);
     const Size most = p.m == 1 ? 4 : p.m == 2 ? 2 : 1;  // few rows need more panels to keep the multipliers busy
     const Size count = (p.m + tallest - 1) / tallest;
     // groups of one panel each are taken together like the panels of one group
@@ -175,13 +224,13 @@ void multiply_rows(const Product<T>& p, Soon<T>& soon) {
             while (panels > 1 && low + panels * panel<T> > n) panels /= 2;
             const Size columns = n - low < panels * panel<T> ? n - low : panels * panel<T>;
             const Size at = group * p.jump + low / panel<T> * apart;
-            const Size step = columns < panel<T> ? padded<T>(columns) : panel<T>;  // of a row of the panel
+            const Size step = columns < panel<T> ? padded<T, W>(columns) : panel<T>;  // of a row of the panel
             for (Size from = 0; from < p.k || from == 0; from += deepest) {
                 const Size depth = p.k - from < deepest ? p.k - from : deepest;
                 const T* init = from ? p.c : p.init;
                 const Size ldi = from ? p.ldc : p.ldi;
-                const T* block = p.packed + at * p.k + from * step;
-                const T* next = block + (from + depth < p.k ? depth * step : distance * panels);
+                const W* block = packed + at * p.k + from * step;
+                const W* next = block + (from + depth < p.k ? depth * step : distance * panels);
                 for (Size t = 0; t < count; t++) {
                     const Size first = t * p.m / count, height = (t + 1) * p.m / count - first;
                     const char* ahead = reinterpret_cast<const char*>(next) + t * depth * line;
@@ -196,7 +245,7 @@ void multiply_rows(const Product<T>& p, Soon<T>& soon) {
     }
 }
 
-template <class T>
+template <class T, class W>
 void multiply(const Product<T>& p) {
     const Size blocks = (p.m + together - 1) / together;
     Soon<T> soon{p.soon, p.soon_count};
@@ -207,7 +256,7 @@ void multiply(const Product<T>& p) {
         some.c += first * p.ldc;
         some.a += first * p.row;
         if (p.init) some.init += first * p.ldi;
-        multiply_rows(some, soon);
+        multiply_rows<T, W>(some, soon);
     }
 }
 

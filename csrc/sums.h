@@ -49,14 +49,14 @@ void outer(const Kernels<T>& k, Matrix<T> out, Matrix<const T> left, Matrix<cons
                 const T *here = right.data + from * right.stride + column, *soon = here + depth * right.stride;
                 // a narrow matrix lies as if it were packed
                 const bool ready = width == k.panel && right.stride == k.panel;
-                if (!ready) k.pack(packed, here, right.stride, 1, depth, width);
+                if (!ready) k.whole.pack(packed, here, right.stride, 1, depth, width);
                 k.copy(copy, outer_narrow, {left.data + from * left.stride + low, std::ptrdiff_t(left.stride), false}, depth,
                        height, 0, 0);
                 Product<T> product{to, out.stride, from ? to : nullptr, out.stride, copy, 1, outer_narrow,
                                    ready ? here : packed, height, depth, width};
                 product.soon = soon;
                 product.soon_count = from + depth < rows && right.stride <= outer_width ? depth * right.stride : 0;
-                k.multiply(product);
+                k.whole.multiply(product);
             }
         }
     }

@@ -12,7 +12,7 @@ extern "C" {
 #define UNROLLED_API __attribute__((visibility("default")))
 
 /* Changes whenever a function here changes; a caller compares it with the one that it was written for. */
-#define UNROLLED_INTERFACE 5
+#define UNROLLED_INTERFACE 6
 UNROLLED_API int32_t unrolled_interface(void);
 
 enum { UNROLLED_OK = 0, UNROLLED_NO_SUCH_ISA = 1, UNROLLED_NO_SUCH_FUNCTION = 2, UNROLLED_BAD_ARGUMENT = 3, UNROLLED_NO_MEMORY = 4, UNROLLED_NOT_FINITE = 5 };
@@ -58,10 +58,11 @@ enum {
 };
 
 /* The memory of a pass, owned by the caller, who says how long it is: a pass that would reach beyond is refused.
- * `length` counts elements: numbers of the pass's dtype, or int64 where `holds` is UNROLLED_IDS. Row i begins at element
+ * `length` counts elements: numbers of the pass's dtype; int64 where `holds` is UNROLLED_SYMBOLS; bf16, the upper half of a
+ * float, where it is UNROLLED_HALVES, which only a packed matrix of floats can be. Row i begins at element
  * i * stride; `across` is the distance of neighbouring columns, 1 but for a matrix that is packed. What a pass writes is
  * `writable` and overlaps no other buffer. */
-enum { UNROLLED_NUMBERS, UNROLLED_SYMBOLS };
+enum { UNROLLED_NUMBERS, UNROLLED_SYMBOLS, UNROLLED_HALVES };
 typedef struct {
     void* data;
     int64_t length, stride, across;
@@ -149,8 +150,9 @@ typedef struct {
  * omp_get_num_threads are given, or if the first is null the library's own. Not while another call runs. */
 UNROLLED_API void unrolled_use_openmp(void* parallel, void* index, void* size);
 
-/* Elements that PACK writes for a matrix (rows, columns); -1 for a bad argument. */
-UNROLLED_API int64_t unrolled_packed_size(const unrolled_how* how, int64_t rows, int64_t columns);
+/* Elements that PACK writes for a matrix (rows, columns) into a buffer that holds UNROLLED_NUMBERS or UNROLLED_HALVES; -1 for
+ * a bad argument. */
+UNROLLED_API int64_t unrolled_packed_size(const unrolled_how* how, int32_t holds, int64_t rows, int64_t columns);
 
 /* Runs a pass, after checking that nothing in it reaches beyond the buffers: then UNROLLED_OK. UNROLLED_BAD_ARGUMENT where
  * something would, or does not fit together; nothing was computed then. UNROLLED_NO_MEMORY where there is none. */

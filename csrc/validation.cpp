@@ -27,7 +27,8 @@ void require(bool holds, const char* why) {
 
 class Validation {
   public:
-    Validation(const unrolled_pass& pass, PackedSize packed_size, int64_t element) : pass(pass), packed_size(packed_size), element(element) {}
+    Validation(const unrolled_pass& pass, PackedSize packed_size, int64_t element)
+        : pass(pass), packed_size(packed_size), element(element) {}
 
     void run() {
         counts();
@@ -80,13 +81,14 @@ class Validation {
     void buffer(const unrolled_buffer& b) const {
         require(within(b.length, 0, most) && within(b.stride, 0, most) && within(b.across, 0, most),
                 "the length or a stride of a buffer is out of range");
-        require(b.holds == UNROLLED_NUMBERS || b.holds == UNROLLED_SYMBOLS, "a buffer holds nothing that is known");
+        require(within(b.holds, UNROLLED_NUMBERS, packed_size.half ? UNROLLED_HALVES : UNROLLED_SYMBOLS),
+                "a buffer holds nothing that is known");
         require(!b.length || b.data, "a buffer has no memory");
         require(reinterpret_cast<uintptr_t>(b.data) % uintptr_t(bytes(b)) == 0, "a buffer is not aligned");
-        require(b.holds == UNROLLED_NUMBERS || !b.writable, "symbols are only read");
+        require(b.holds != UNROLLED_SYMBOLS || !b.writable, "symbols are only read");
     }
 
-    int64_t bytes(const unrolled_buffer& b) const { return b.holds == UNROLLED_NUMBERS ? element : 8; }
+    int64_t bytes(const unrolled_buffer& b) const { return b.holds == UNROLLED_NUMBERS ? element : b.holds == UNROLLED_HALVES ? 2 : 8; }
 
     // No buffer that is written shares memory with another one.
     void overlaps() const {
@@ -116,7 +118,9 @@ class Validation {
         if (!has_buffer(v)) return;
         require(within(v.buffer, 0, pass.buffer_count - 1), "a value is in no buffer");
         const unrolled_buffer& b = buffer_of(v);
-        require((b.holds == UNROLLED_SYMBOLS) == (v.kind == UNROLLED_IDS), "a value and its buffer hold different things");
+        require((b.holds == UNROLLED_SYMBOLS) == (v.kind == UNROLLED_IDS) &&
+                    (b.holds != UNROLLED_HALVES || v.kind == UNROLLED_PACKED),
+                "a value and its buffer hold different things");
         const int64_t count = rows_of(v);
         if (!count) return;
         require(v.kind == UNROLLED_MATRIX || v.kind == UNROLLED_PACKED || has_rows(v),
@@ -124,7 +128,8 @@ class Validation {
         require(v.kind != UNROLLED_PACKED && v.kind != UNROLLED_IDS ? true : v.start == 0, "a value begins where it cannot");
         Wide last = v.start + Wide(count - 1) * b.stride + Wide(v.columns - 1) * b.across;
         if (v.kind == UNROLLED_IDS) last = Wide(count - 1) * b.stride;
-        if (v.kind == UNROLLED_PACKED) last = v.rows <= most_columns ? Wide(packed_size(v.rows, v.columns)) - 1 : most;
+        const auto size = b.holds == UNROLLED_HALVES ? packed_size.half : packed_size.whole;
+        if (v.kind == UNROLLED_PACKED) last = v.rows <= most_columns ? Wide(size(v.rows, v.columns)) - 1 : most;
         require(last < b.length, "a value reaches beyond its buffer");
     }
 

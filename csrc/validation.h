@@ -7,7 +7,11 @@
 
 namespace unrolled {
 
-using PackedSize = std::ptrdiff_t (*)(std::ptrdiff_t k, std::ptrdiff_t n);
+// How many elements a packed matrix (k, n) has, of numbers and of halves; the latter is null where there are none.
+struct PackedSize {
+    std::ptrdiff_t (*whole)(std::ptrdiff_t k, std::ptrdiff_t n);
+    std::ptrdiff_t (*half)(std::ptrdiff_t k, std::ptrdiff_t n);
+};
 
 // Why not, in words; nullptr if it can. `packed_size` is that of the kernels, `element` the bytes of a number.
 const char* refusal(const unrolled_pass& pass, PackedSize packed_size, int64_t element);

@@ -85,9 +85,18 @@ struct Example {
 
     int32_t packed(Random& random, const unrolled_how& how, int64_t rows_, int64_t columns) {
         const int32_t matrix = value(UNROLLED_MATRIX, numbers(random, rows_ * columns, columns, false), rows_, columns);
-        const int64_t size = unrolled_packed_size(&how, rows_, columns);
-        const int32_t out = value(UNROLLED_PACKED, numbers(random, size, size, true), rows_, columns);
-        results.pop_back();  // how it looks is the instruction set's own matter
+        const bool half = element == 4 && pick(random, 0, 1);
+        const int64_t size = unrolled_packed_size(&how, half ? UNROLLED_HALVES : UNROLLED_NUMBERS, rows_, columns);
+        int32_t in;
+        if (half) {
+            memory.emplace_back(new char[size_t(size) * 2]);
+            buffers.push_back({memory.back().get(), size, size, 1, UNROLLED_HALVES, 1});
+            in = int32_t(buffers.size() - 1);
+        } else {
+            in = numbers(random, size, size, true);
+            results.pop_back();  // how it looks is the instruction set's own matter
+        }
+        const int32_t out = value(UNROLLED_PACKED, in, rows_, columns);
         stages.push_back({UNROLLED_PACK, out, matrix, 0, 0, 0, 0});
         return out;
     }
@@ -154,7 +163,7 @@ struct Example {
     }
 };
 
-// Something in a table becomes something else. Addresses and lengths stay: they are what the caller promises.
+// Something in a table becomes something else. Addresses, lengths and what they hold stay: they are the caller's promise.
 void corrupt(Random& random, Example& example) {
     const auto any = [&](auto& items) -> auto& { return items[size_t(pick(random, 0, int64_t(items.size()) - 1))]; };
     const auto change = [&](auto& number) {
@@ -166,7 +175,7 @@ void corrupt(Random& random, Example& example) {
     auto& instruction = any(example.instructions);
     auto& stage = any(example.stages);
     auto& buffer = any(example.buffers);
-    switch (pick(random, 0, 21)) {
+    switch (pick(random, 0, 20)) {
         case 0: return change(value.kind);
         case 1: return change(value.buffer);
         case 2: return change(value.rows);
@@ -187,8 +196,7 @@ void corrupt(Random& random, Example& example) {
         case 17: return change(instruction.segment);
         case 18: return change(buffer.stride);
         case 19: return change(buffer.across);
-        case 20: return change(buffer.holds);
-        case 21:
+        case 20:
             if (!example.batch_sizes.empty()) any(example.batch_sizes) += pick(random, -2, 2);
             return;
     }

@@ -207,3 +207,19 @@ def test_numbers_are_computed_once_and_for_all() -> None:
     program = compiled("α = 0.5; h_t = (2 α - 3^2 / 2) x_t + 0.25 - (0.25 + h_{t-1})", x=2)
     assert {i.data for i in program.static if i.op == "number"} <= {(-3.5,), (0.0,), (0.25,), (-0.25,)}
     assert {i.op for i in program.static} == {"number"}
+
+
+def test_products_that_are_added_to_each_other_are_neighbours() -> None:
+    """Of [n ; z ; r] = U x and [z ; r ; n] = W h the last two and the first two are added: one window, nothing moves."""
+    program = compile_system(system(CELLS["gru"], outputs=("h",)), {"x": 3, "h": 4})
+    concatenations = [i for i in (*program.before, *program.loop) if i.op == "concat"]
+    (added,) = concatenations
+    slices = {i.out: i.data for i in program.before if i.op == "slice"}
+    assert [slices.get(part) for part in added.args] == [(4, 8), (8, 12), None]  # the rest of it is a bias
+
+
+def test_a_number_beside_a_bias() -> None:
+    program = compiled("a_t = tanh(U x_t + b)\nc_t = c_{t-1} + σ(V x_t + 0.5)\ny_t = a_t", ids=("x",), x=3, a=2, c=1)
+    joined = [i for i in program.static if i.op == "concat"]
+    numbers = {i.out for i in program.static if i.op == "number"}
+    assert all(numbers.isdisjoint(i.args) for i in joined)

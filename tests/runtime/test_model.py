@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from unrolled.errors import BackendError, DataError, ProgramError
+from unrolled.errors import BackendError, ConfigurationError, DataError, ProgramError
 from unrolled.generation import Sampler, draw
 from unrolled.native.core import Absent, Core, find_core
 from unrolled.nn import Recurrent, language_model
@@ -91,6 +92,37 @@ def test_stacks_and_embeddings(options: dict) -> None:
     assert edges == 0
     own = model(made)
     assert own.write(own.start(1), np.array([[7]]), 100, Choice(1), [9]).symbols[:, 0].tolist() == expected
+
+
+def rounded(array: np.ndarray) -> np.ndarray:
+    """To the nearest bf16, by torch."""
+    return torch.from_numpy(array).bfloat16().float().numpy() if array.ndim == 2 else array
+
+
+@pytest.mark.parametrize("isa", getattr(find_core(), "isas", ()))
+@pytest.mark.parametrize("sizes", [(1, 27, 1), (9, 27, 2), (50, 90, 2), (128, 65, 1)], ids=str)
+def test_bf16_is_float32_with_rounded_matrices(isa: str, sizes: tuple[int, int, int]) -> None:
+    hidden, symbols, layers = sizes
+    core = replace(find_core(), isa=isa)
+    made = language_model("elman", vocabulary=symbols, hidden=hidden, num_layers=layers)
+    arrays = {name: p.detach().numpy() for name, p in made.named_parameters()}
+    # the matrix that symbols are looked up in is no factor of a product, and stays
+    looked_up = {"U_l0", "U"}
+    exact = Model(made.programs(), {n: a if n in looked_up else rounded(a) for n, a in arrays.items()}, core)
+    half = Model(made.programs(), arrays, core, precision="bf16")
+    prompt = np.random.default_rng(0).integers(0, symbols, (5, 3))
+    a, b = (each.write(each.start(3), prompt, 40, Choice(2)) for each in (exact, half))
+    assert np.array_equal(a.symbols, b.symbols)
+    assert np.array_equal(a.probabilities, b.probabilities)
+
+
+def test_a_precision_that_does_not_exist() -> None:
+    made = layer(dtype=torch.float64)
+    arrays = {name: p.detach().numpy() for name, p in made.named_parameters()}
+    with pytest.raises(ConfigurationError, match="fp32 or bf16"):
+        Model(made.programs(), arrays, find_core(), precision="fp8")
+    with pytest.raises(ConfigurationError, match="float64"):
+        Model(made.programs(), arrays, find_core(), precision="bf16")
 
 
 def test_threads_that_share_a_step_write_the_same() -> None:

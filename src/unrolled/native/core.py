@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 import unrolled.native
 from unrolled.errors import BackendError
 
-INTERFACE = 5  # the version of csrc/unrolled.h that this file was written for
+INTERFACE = 6  # the version of csrc/unrolled.h that this file was written for
 LIBRARY = {"nt": "unrolled.dll"}.get(os.name, "libunrolled.so")
 _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "unrolled_interface": (c_int32, []),
     "unrolled_isas": (c_char_p, []),
     "unrolled_functions": (c_char_p, []),
     "unrolled_operations": (c_char_p, []),
-    "unrolled_packed_size": (c_int64, [c_void_p, c_int64, c_int64]),
+    "unrolled_packed_size": (c_int64, [c_void_p, c_int32, c_int64, c_int64]),
     "unrolled_use_openmp": (None, [c_void_p, c_void_p, c_void_p]),
     "unrolled_write": (c_int32, [c_void_p, c_void_p, c_void_p]),
     "unrolled_refusal": (c_char_p, []),
@@ -42,6 +42,7 @@ _REASONS = {
 
 
 _NOT_FINITE = 5
+NUMBERS, SYMBOLS, HALVES = range(3)  # what a buffer holds
 
 
 class How(ctypes.Structure):
@@ -122,9 +123,9 @@ class Core:
         functions = [ctypes.cast(getattr(runtime, name), c_void_p) for name in names] if runtime else [None] * 3
         self.library.unrolled_use_openmp(*functions)
 
-    def packed_size(self, how: How, rows: int, columns: int) -> int:
-        """The elements of a packed matrix (rows, columns)."""
-        size: int = self.library.unrolled_packed_size(ctypes.byref(how), rows, columns)
+    def packed_size(self, how: How, rows: int, columns: int, holds: int = NUMBERS) -> int:
+        """The elements of a packed matrix (rows, columns) of numbers, or of ``HALVES``."""
+        size: int = self.library.unrolled_packed_size(ctypes.byref(how), holds, rows, columns)
         return size
 
     def apply(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.native import lowering
-from unrolled.native.core import Core, Pass, Writing
+from unrolled.native.core import HALVES, NUMBERS, Core, Pass, Writing
 from unrolled.native.execution import laid_out
 from unrolled.native.lowering import Given, Room, State
 from unrolled.native.memory import WRITABLE, Entry, address, entry, room
@@ -35,10 +35,15 @@ class Choice:
 
 
 class Writer:
-    """A work of one step that reads symbols and leaves logits as its last state; ``values`` are its static values."""
+    """A work of one step that reads symbols and leaves logits as its last state; ``values`` are its static values.
 
-    def __init__(self, core: Core, threads: int, work: Work, values: Mapping[int, Any], dtype: np.dtype[Any]) -> None:
-        self.core, self.dtype, self.how = core, dtype, core.how(dtype, threads)
+    ``holds``: whether its matrices are kept as numbers of the dtype, or rounded to bf16 (``HALVES``, for float32).
+    """
+
+    def __init__(
+        self, core: Core, threads: int, work: Work, values: Mapping[int, Any], dtype: np.dtype[Any], holds: int = NUMBERS
+    ) -> None:
+        self.core, self.dtype, self.how, self.holds = core, dtype, core.how(dtype, threads), holds
         self.plan = lowering.plan(work, core.operations)
         self.arrays: list[Array] = []  # so that they live
         self.entries = [self._entry(buffer, values) for buffer in self.plan.buffers]
@@ -79,9 +84,10 @@ class Writer:
             self.arrays.append(laid_out(values[wanted.value], wanted))
             return entry(self.arrays[-1])
         assert type(wanted) is Room
-        array, at = room((self.core.packed_size(self.how, *wanted.shape),), self.dtype)
+        size = self.core.packed_size(self.how, *wanted.shape, self.holds)
+        array, at = room((size,), np.dtype(np.uint16) if self.holds == HALVES else self.dtype)
         self.arrays.append(array)
-        return at, array.size, 1, 1, WRITABLE
+        return at, size, 1, 1, WRITABLE | self.holds
 
     def _pass(self, states: Sequence[Array], batch: int, stages: Array) -> tuple[Pass, Array]:
         """A pass over ``batch`` streams, and the table that it points to."""

@@ -275,7 +275,10 @@ def _add_at_once(plan: Schedule, roots: list[Expression]) -> list[Expression]:
             return roots
         sums = _summands(plan, found, users, roots)
         assert sums is not None
-        parts = [_at_size(a, high - low) if plan.sizes[a] != (high - low,) else a for low, high, a, _ in sums]
+        parts = [
+            _at_size(a, high - low) if a.op == "number" or plan.sizes[a] != (high - low,) else a
+            for low, high, a, _ in sums
+        ]
         joined = Expression("add", (_join(parts, plan.sizes), found))
         measure(joined, plan.sizes)
         swap = {node: slice_of(joined, low, high) for low, high, _, node in sums}

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.errors import DataError, ProgramError
+from unrolled.errors import ConfigurationError, DataError, ProgramError
 from unrolled.native import static
-from unrolled.native.core import Core
+from unrolled.native.core import HALVES, NUMBERS, Core
 from unrolled.native.work import IDS, ROW, Work, numbers, own_states
 from unrolled.native.writing import Choice, Writer
 from unrolled.program.instructions import Instruction, Program
 
 Array = NDArray[Any]
+PRECISIONS = {"fp32": NUMBERS, "bf16": HALVES}
 States = tuple[Array, ...]
 
 
@@ -43,25 +44,33 @@ class Model:
         arrays: the parameters by name, float32 or float64.
         core: the native core.
         threads: at most so many.
+        precision: "fp32", or "bf16": matrices are kept with 8 bits of precision, in half the memory, which is what
+            writing one text spends its time on; everything is computed in float32.
 
     Raises:
         ProgramError: these programs do not write symbols, or a parameter is missing or of another shape.
+        ConfigurationError: there is no such precision for these parameters.
     """
 
     def __init__(
-        self, description: Mapping[str, Any], arrays: Mapping[str, Array], core: Core, threads: int = 1
-    ) -> None:
+        self, description: Mapping[str, Any], arrays: Mapping[str, Array], core: Core, threads: int = 1,
+        precision: str = "fp32",
+    ) -> None:  # fmt: skip
         if description.get("directions") != 1:
             raise ProgramError("This model reads its text in both directions: it cannot write.")
         step = _Step()
         values: dict[int, Any] = {}
         dtype = next(iter(arrays.values())).dtype
+        if precision not in PRECISIONS:
+            raise ConfigurationError(f"The precision is {precision!r}; it can be {' or '.join(PRECISIONS)}.")
+        if precision == "bf16" and dtype != np.float32:
+            raise ConfigurationError(f"The parameters are {dtype}, and bf16 is a choice for float32 ones.")
         for part in description["parts"]:
             step.add(Program.from_dict(part["program"]), part, arrays, values, dtype)
         self.sizes, self.first = step.finish()
         self.dtype = dtype
         (self.symbols,) = step.shapes[step.ids]
-        self._writer = Writer(core, threads, own_states(step.work()), values, dtype)
+        self._writer = Writer(core, threads, own_states(step.work()), values, dtype, PRECISIONS[precision])
 
     def start(self, streams: int) -> States:
         """The states (streams, n) of texts that begin."""
