@@ -18,20 +18,22 @@ PEERS = {
     "jax": "JAX",
     "numpy": "numpy",
     "onnxruntime": "ONNX Runtime",
+    "unrolled_bf16": "Unrolled bf16",
 }
 TITLES = {
     "train": "A layer, forward and backward with all gradients",
     "inference": "A layer, forward only",
     "char-rnn": "A training step of char-rnn: three layers, loss, gradients, Adam",
     "ragged": "Training on sequences of lengths uniform in 1 … T",
+    "write": "Writing: T symbols of B streams, the whole model and the draw",
 }
 
 
 INTRODUCTION = (
-    "Written by `python -m benchmarks --write`, which measures it again on your machine. Each library runs in a process of "
-    "its own, in {rounds} rounds that alternate between them. Times are medians of milliseconds; × is how many times as "
-    "long the peer takes, the median over the rounds, and in brackets what we want to reach. Torch and ONNX Runtime run "
-    "with one thread or all, whichever is faster. All numbers are float32 unless a name says bf16."
+    "Written by `python -m benchmarks --write`, which measures it again on your machine. Each library runs in a "
+    "process of its own, in {rounds} rounds that alternate between them. Times are medians of milliseconds; × is how "
+    "many times as long the peer takes, the median over the rounds, and in brackets what we want to reach. Torch and "
+    "ONNX Runtime run with one thread or all, whichever is faster. All numbers are float32 unless a name says bf16."
 )
 
 
@@ -90,7 +92,9 @@ class Report:
         columns = 3
         rows = -(-len(kinds) // columns)
         figure = Figure(figsize=(13, 3.1 * rows), layout="constrained")
-        colours = dict(zip(PEERS, ("#d1495b", "#edae49", "#8d96a3", "#00798c", "#66a182", "#5b4b8a"), strict=True))
+        colours = dict(
+            zip(PEERS, ("#d1495b", "#edae49", "#8d96a3", "#00798c", "#66a182", "#5b4b8a", "#2e4057"), strict=True)
+        )
         for axes, key in zip(figure.subplots(rows, columns, squeeze=False).flat, kinds, strict=False):
             results = [r for r in self.results if (r.work.kind, r.work.cell) == key]
             peers = [peer for peer in PEERS if any(peer in r.times for r in results)]

@@ -70,5 +70,13 @@ def works() -> list[Work]:
         found += _table("train", cell, ("torch_loop", "jax"), dict(zip(FOUR, (1.6, 2.3, 8, 15), strict=True)))
     found.append(Work("char-rnn", "elman", (50, 50, 65, 512), ("torch", "torch_bf16"), {"torch": 1.5}, {"layers": 3}))
     found.append(Work("char-rnn", "lstm", (50, 50, 65, 512), ("torch",), {"torch": 1.15}, {"layers": 3}))
+    writers = ("torch", "onnxruntime", "unrolled_bf16")
+    for shape, layers, wanted in (
+        ((1, 500, 65, 512), 3, {"torch": 8.0, "onnxruntime": 3.5}),
+        ((1, 2000, 65, 128), 1, {"torch": 70.0}),
+        ((128, 50, 65, 512), 3, {"torch": 1.7}),
+        ((128, 200, 65, 128), 1, {"torch": 1.7}),
+    ):
+        found.append(Work("write", "elman", shape, writers, wanted, {"layers": layers}))
     found.append(Work("ragged", "elman", LARGE, ("torch",), {"torch": 2.5}))
     return found

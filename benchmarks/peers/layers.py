@@ -123,4 +123,21 @@ def _char_rnn(module: Any, work: Work) -> Callable[[], None]:
     return step(model, list(model.parameters()), work)
 
 
-_WORKS = {"train": _train, "inference": _inference, "ragged": _ragged, "char-rnn": _char_rnn}
+def _write(module: Any, work: Work) -> Callable[[], None]:
+    """The loop that torch's users write: a step, a softmax, a draw, a one-hot vector."""
+    batch, steps, symbols, hidden = work.shape
+    layers = work.options["layers"]
+    rnn, head = getattr(module, NAMES[work.cell])(symbols, hidden, layers), nn.Linear(hidden, symbols)
+
+    def run() -> None:
+        x, h = torch.zeros(1, batch, symbols), torch.zeros(layers, batch, hidden)
+        with torch.inference_mode():
+            for _ in range(steps):
+                y, h = rnn(x, h)
+                drawn = torch.multinomial(torch.softmax(head(y[0]), -1), 1)[:, 0]
+                x = nn.functional.one_hot(drawn, symbols).float()[None]
+
+    return run
+
+
+_WORKS = {"write": _write, "train": _train, "inference": _inference, "ragged": _ragged, "char-rnn": _char_rnn}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 import unrolled
@@ -11,6 +12,8 @@ from benchmarks.peers import layers
 from benchmarks.peers.data import arrays
 from benchmarks.works import EQUATIONS, Work
 from unrolled import nn
+from unrolled.native.core import Core, find_core
+from unrolled.runtime import Model
 
 
 def prepare(work: Work, threads: int) -> tuple[Callable[[], None], str]:
@@ -19,12 +22,26 @@ def prepare(work: Work, threads: int) -> tuple[Callable[[], None], str]:
     version = f"Unrolled {unrolled.__version__}"
     if work.kind == "char-rnn":
         return _char_rnn(work), version
+    if work.kind == "write":
+        return write(work, threads, "fp32"), version
     if work.cell not in EQUATIONS:
         return layers.work_of(nn, work), version
     given = {name: torch.from_numpy(array) for name, array in arrays(work).items()}
     *_, inputs, hidden = work.shape
     layer = nn.Recurrent(unrolled.Recurrence(EQUATIONS[work.cell], outputs=("h",)), x=inputs, h=hidden)
     return layers.train(layer, list(layer.parameters()), given["x"], given["g"]), version
+
+
+def write(work: Work, threads: int, precision: str) -> Callable[[], None]:
+    """The whole model, the draw and the symbols that go in again, in one call."""
+    batch, steps, symbols, hidden = work.shape
+    core = find_core()
+    assert isinstance(core, Core)
+    layer = nn.language_model(work.cell, vocabulary=symbols, hidden=hidden, num_layers=work.options["layers"])
+    parameters = {name: parameter.detach().numpy() for name, parameter in layer.named_parameters()}
+    model = Model(layer.programs(), parameters, core, threads, precision)
+    first = np.zeros((1, batch), np.int64)
+    return lambda: model.write(model.start(batch), first, steps)
 
 
 def _char_rnn(work: Work) -> Callable[[], None]:

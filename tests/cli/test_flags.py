@@ -60,7 +60,7 @@ def test_the_flags_of_train():
 
 def test_the_flags_of_sample_and_eval():
     assert flags_of("eval") == ["--debug", "--device", "--json", "--quiet", "--share", "--unknown"]
-    common = ["--debug", "--device", "--json", "--length", "--prime", "--quiet", "--seed", "--stream"]
+    common = ["--debug", "--device", "--json", "--length", "--precision", "--prime", "--quiet", "--seed", "--stream"]
     assert flags_of("sample") == sorted([*common, "--temperature", "--top-k", "--top-p", "--unknown"])
 
 

@@ -210,7 +210,7 @@ def test_numbers_are_computed_once_and_for_all() -> None:
 
 
 def test_products_that_are_added_to_each_other_are_neighbours() -> None:
-    """Of [n ; z ; r] = U x and [z ; r ; n] = W h the last two and the first two are added: one window, nothing moves."""
+    """Of [n ; z ; r] = U x and [z ; r ; n] = W h the last two and the first two are added: they are one window."""
     program = compile_system(system(CELLS["gru"], outputs=("h",)), {"x": 3, "h": 4})
     concatenations = [i for i in (*program.before, *program.loop) if i.op == "concat"]
     (added,) = concatenations

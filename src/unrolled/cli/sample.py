@@ -28,6 +28,7 @@ def sample(
     stream: int = 0,
     unknown: Literal["error", "skip", "replace"] = "error",
     device: str = "cpu",
+    precision: Literal["fp32", "bf16"] = "fp32",
     json: Switch = False,
     quiet: Switch = False,
     debug: Switch = False,
@@ -56,6 +57,8 @@ def sample(
         What to do with symbols of the beginning that the model never saw.
     device
         cpu, cuda, ...
+    precision
+        bf16 keeps matrices with 8 bits of precision: a large model writes much faster, and perhaps another text.
     json
         Write one JSON object with the text, the seed and the options.
     quiet
@@ -73,7 +76,7 @@ def sample(
 
     model = run if device == "cpu" else _on(device, run)
     options = {"length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p, "stream": stream}
-    tokens = generate(model, prime, seed=seed, unknown=unknown, **options)  # type: ignore[arg-type]  # mixed values
+    tokens = generate(model, prime, seed=seed, unknown=unknown, precision=precision, **options)  # type: ignore[arg-type]  # mixed values
     if json:
         text = "".join(token.text for token in tokens)
         print(json_format.dumps({"prime": prime, "text": text, "seed": seed, **options}))

@@ -57,15 +57,17 @@ def generate(
     stream: int = 0,
     unknown: Unknown = "error",
     state: GenerationState | None = None,
+    precision: str = "fp32",
 ) -> Iterator[Token]:
     """Yield ``length`` tokens (None: without end) that continue ``prompt``.
 
     ``run`` is a run directory, which the native core reads without torch, or what ``load`` returned. The text depends
     on (model, prompt, options, seed, stream) only. ``state``, from a token of the same kind of ``run``, continues there
-    and takes no prompt. Raises UnknownSymbolError for a prompt that the model cannot read, ConfigurationError for
-    options outside their range.
+    and takes no prompt. ``precision`` "bf16" keeps the matrices of a run in half the memory, so that a large model
+    writes much faster, and perhaps another text. Raises UnknownSymbolError for a prompt that the model cannot read,
+    ConfigurationError for options outside their range.
     """
-    found = writer(run)
+    found = writer(run, precision)
     sampler = Sampler(temperature, top_k, top_p)
     if length is not None and length < 0:
         raise ConfigurationError(f"the length is {length}; it must be 0 or more")

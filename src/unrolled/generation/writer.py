@@ -66,32 +66,37 @@ class NativeWriter:
         return isinstance(state, tuple) and [each.shape for each in state] == [(1, n) for n in self.model.sizes]
 
 
-def writer(run: TrainedModel | Path | str) -> Writer:
+def writer(run: TrainedModel | Path | str, precision: str = "fp32") -> Writer:
     """The writer of a run directory, or of what ``load`` returned.
 
     A run is written from by the native core; by torch where there is no core, or ``UNROLLED_BACKEND=reference``.
+    ``precision`` is that of ``runtime.Model``.
 
     Raises:
-        CheckpointError: the run is missing or damaged; BackendError: a forced backend cannot serve.
+        CheckpointError: the run is missing or damaged; BackendError: a forced backend cannot serve, or not so.
     """
     if isinstance(run, Path | str):
         core, forced = find_core(), forced_backend()
         if isinstance(core, Core) and forced != "reference":
-            return open_run(run, core)
+            return open_run(run, core, precision)
         if forced == "native" and isinstance(core, Absent):
             raise BackendError(f"UNROLLED_BACKEND asks for the native executor, which cannot serve: {core.reason}.")
+    if precision != "fp32":
+        raise BackendError(
+            f"The precision {precision} is one of the native core, which does not write from this model."
+        )
     from unrolled.generation.torch_writer import TorchWriter
 
     return TorchWriter(run)
 
 
-def open_run(run: Path | str, core: Core) -> NativeWriter:
+def open_run(run: Path | str, core: Core, precision: str = "fp32") -> NativeWriter:
     """The best model of a run on the core, with all processors that this process may use."""
     directory = RunDirectory.open(run)
     arrays, _ = directory.read_best()
     try:
         vocabulary = Vocabulary.from_json(directory.read("vocabulary"))
-        model = Model(directory.read("program")["programs"], arrays, core, len(os.sched_getaffinity(0)))
+        model = Model(directory.read("program")["programs"], arrays, core, len(os.sched_getaffinity(0)), precision)
     except (DataError, ProgramError, KeyError, TypeError) as error:
         raise CheckpointError(f"{directory.path}: {error}") from error
     if model.symbols != len(vocabulary):

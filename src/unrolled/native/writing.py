@@ -41,7 +41,13 @@ class Writer:
     """
 
     def __init__(
-        self, core: Core, threads: int, work: Work, values: Mapping[int, Any], dtype: np.dtype[Any], holds: int = NUMBERS
+        self,
+        core: Core,
+        threads: int,
+        work: Work,
+        values: Mapping[int, Any],
+        dtype: np.dtype[Any],
+        holds: int = NUMBERS,
     ) -> None:
         self.core, self.dtype, self.how, self.holds = core, dtype, core.how(dtype, threads), holds
         self.plan = lowering.plan(work, core.operations)
@@ -84,7 +90,8 @@ class Writer:
             self.arrays.append(laid_out(values[wanted.value], wanted))
             return entry(self.arrays[-1])
         assert type(wanted) is Room
-        size = self.core.packed_size(self.how, *wanted.shape, self.holds)
+        rows, columns = wanted.shape
+        size = self.core.packed_size(self.how, rows, columns, self.holds)
         array, at = room((size,), np.dtype(np.uint16) if self.holds == HALVES else self.dtype)
         self.arrays.append(array)
         return at, size, 1, 1, WRITABLE | self.holds
