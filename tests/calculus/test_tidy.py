@@ -107,6 +107,14 @@ def test_the_value_stays(node: Expression) -> None:
     assert np.abs(before - after).max() <= 1e-12 * max(1.0, float(size))
 
 
+def test_a_matrix_that_is_scaled_is_no_scalar() -> None:
+    """W (W + s W): what both terms share is the matrix, which does not move past another one."""
+    inner = Expression("add", (W, Expression("scale", (S, W))))
+    node = Expression("scale", (number(3), Expression("matmul", (W, inner))))
+    before, after = (np.asarray(evaluate([each], VALUES)[0]) for each in (node, tidy(node)))
+    assert np.allclose(before, after, rtol=0, atol=1e-12)
+
+
 @settings(max_examples=100)
 @given(st.one_of(VECTORS, MATRICES))
 def test_tidy_is_tidy(node: Expression) -> None:

@@ -166,7 +166,10 @@ def _sum(terms: list[Term]) -> Expression:
     if shared:
         op = next(term.op for _, term in terms if term.op in _COMMUTATIVE)
         rest = _written([(coefficient, _without(term, shared, op)) for coefficient, term in terms])
-        return _weighted(*_product(_chain(op, [*shared, rest])))
+        lasts = {_factors(term, op)[-1] for _, term in terms}
+        # what is scaled stands last: it may be a vector or a matrix
+        last = [lasts.pop()] if op == "scale" and len(lasts) == 1 and lasts <= set(shared) else []
+        return _weighted(*_product(_chain(op, [*(f for f in shared if f not in last), rest, *last])))
     return _written(terms)
 
 
