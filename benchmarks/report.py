@@ -20,6 +20,7 @@ PEERS = {
     "onnxruntime": "ONNX Runtime",
     "unrolled_bf16": "Unrolled bf16",
 }
+COLOURS = dict(zip(PEERS, ("#d1495b", "#edae49", "#8d96a3", "#00798c", "#66a182", "#5b4b8a", "#2e4057"), strict=True))
 TITLES = {
     "train": "A layer, forward and backward with all gradients",
     "inference": "A layer, forward only",
@@ -61,11 +62,13 @@ class Report:
         lines = ["# Benchmarks", "", INTRODUCTION.format(rounds=self.rounds), ""]
         lines.append(f"{date.today().isoformat()}, {self.machine}. {', '.join(versions)}.")
         if self.ceilings:
-            reads = ", ".join(f"{speed:.0f} from {int(kib) // 1024 or kib} {'MiB' if int(kib) >= 1024 else 'KiB'}"
-                              for kib, speed in self.ceilings.gbytes.items())  # fmt: skip
+            sizes = {
+                kib: f"{int(kib) // 1024} MiB" if int(kib) >= 1024 else f"{kib} KiB" for kib in self.ceilings.gbytes
+            }
+            reads = ", ".join(f"{speed:.0f} from {sizes[kib]}" for kib, speed in self.ceilings.gbytes.items())
             lines.append(
                 f"At most {self.ceilings.gflops:.0f} billion float operations a second on one thread, "
-                f"{self.ceilings.gflops_all:.0f} on all; one thread reads {reads} gigabytes a second."
+                f"{self.ceilings.gflops_all:.0f} on all. Gigabytes a second that one thread reads: {reads}."
             )
         lines += ["", f"![How many times as long each peer takes]({picture})"]
         for kind in dict.fromkeys(result.work.kind for result in self.results):
@@ -85,39 +88,49 @@ class Report:
                 *(_peer(result, peer) for peer in peers)]  # fmt: skip
 
     def draw(self, path: Path) -> None:
-        """The ratios as a picture, one panel for each kind of work."""
+        """The ratios as a picture: a panel for each cell that is trained, and for each other kind of work."""
         from matplotlib.figure import Figure
 
-        kinds = list(dict.fromkeys((r.work.kind, r.work.cell) for r in self.results))
+        panels: dict[str, list[Result]] = {}
+        for result in self.results:
+            kind, cell = result.work.kind, result.work.cell
+            panels.setdefault(f"train: {cell}" if kind == "train" else kind, []).append(result)
         columns = 3
-        rows = -(-len(kinds) // columns)
-        figure = Figure(figsize=(13, 3.1 * rows), layout="constrained")
-        colours = dict(
-            zip(PEERS, ("#d1495b", "#edae49", "#8d96a3", "#00798c", "#66a182", "#5b4b8a", "#2e4057"), strict=True)
-        )
-        for axes, key in zip(figure.subplots(rows, columns, squeeze=False).flat, kinds, strict=False):
-            results = [r for r in self.results if (r.work.kind, r.work.cell) == key]
-            peers = [peer for peer in PEERS if any(peer in r.times for r in results)]
-            width = 0.8 / max(1, len(peers))
-            for n, peer in enumerate(peers):
-                at = [(i + n * width, r.ratio(peer)) for i, r in enumerate(results) if peer in r.times]
-                axes.bar(*zip(*at, strict=True), width=width, color=colours[peer], label=PEERS[peer])
-            middle = 0.4 - width / 2
-            wanted = [(i + middle, next(iter(r.work.wanted.values()))) for i, r in enumerate(results) if r.work.wanted]
-            if wanted:
-                axes.plot(*zip(*wanted, strict=True), "k_", markersize=16, label="wanted")
-            axes.axhline(1, color="black", linewidth=0.8)
-            axes.set_yscale("log")
-            axes.set_yticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
-            axes.minorticks_off()
-            axes.set_xticks([i + middle for i in range(len(results))],
-                            [",".join(map(str, r.work.shape)) for r in results], fontsize=7)  # fmt: skip
-            axes.set_title(f"{key[0]}: {key[1]}", fontsize=10)
-            axes.legend(fontsize=7)
-        for axes in figure.axes[len(kinds) :]:
+        rows = -(-len(panels) // columns)
+        figure = Figure(figsize=(13, 3.2 * rows), layout="constrained")
+        grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for axes, (title, results) in zip(grid, panels.items(), strict=False):
+            _panel(axes, title, results)
+        for axes in grid[len(panels) :]:
             axes.remove()
         figure.suptitle("How many times as long as Unrolled (log scale), by B, T, I, H")
         figure.savefig(path)
+
+
+def _panel(axes: Any, title: str, results: list[Result]) -> None:
+    peers = [peer for peer in PEERS if any(peer in r.times for r in results)]
+    width = 0.8 / max(1, len(peers))
+    middle = 0.4 - width / 2
+    for n, peer in enumerate(peers):
+        at = [(i + n * width, r.ratio(peer)) for i, r in enumerate(results) if peer in r.times]
+        axes.bar(*zip(*at, strict=True), width=width, color=COLOURS[peer], label=PEERS[peer])
+    wanted = [(i + middle, next(iter(r.work.wanted.values()))) for i, r in enumerate(results) if r.work.wanted]
+    if wanted:
+        axes.plot(*zip(*wanted, strict=True), "k_", markersize=16, label="wanted")
+    axes.axhline(1, color="black", linewidth=0.8)
+    axes.set_xlim(-0.5, max(3.3, len(results) - 0.2))
+    axes.set_yscale("log")
+    axes.set_yticks([0.25, 0.5, 1, 2, 5, 10, 20, 50], ["0.25", "0.5", "1", "2", "5", "10", "20", "50"])
+    axes.minorticks_off()
+    axes.set_xticks([i + middle for i in range(len(results))], [_label(r, title) for r in results], fontsize=7)
+    axes.set_title(title, fontsize=10)
+    axes.legend(fontsize=7, loc="upper left")
+
+
+def _label(result: Result, title: str) -> str:
+    batch, steps, inputs, hidden = result.work.shape
+    cell = "" if title.startswith("train") else f"{result.work.cell}\n"
+    return f"{cell}{batch}, {steps}\n{inputs}, {hidden}"
 
 
 def _peer(result: Result, peer: str) -> str:

@@ -22,7 +22,7 @@ from unrolled.native.core import Absent, Core, find_core
 from unrolled.native.memory import address
 from unrolled.program.instructions import Adjoint, Program
 
-DTYPES = (torch.float32, torch.float64)
+DTYPES = {torch.float32, torch.float64}
 
 
 def refusal(program: Program, inputs: Sequence[Tensor], tensors: Sequence[Tensor]) -> str | None:
@@ -36,14 +36,19 @@ def refusal(program: Program, inputs: Sequence[Tensor], tensors: Sequence[Tensor
         if core.forced:
             raise BackendError(f"The native core cannot be used: {core.reason}.")
         return core.reason
-    floats = [tensor for tensor in tensors if tensor.is_floating_point()]
-    if any(tensor.device.type != "cpu" for tensor in tensors):
-        return "it runs on the CPU, and a tensor is elsewhere"
     if torch.is_autocast_enabled("cpu"):
         return "it does not know autocast"
-    if any(type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.is_neg() for tensor in tensors):
-        return "a tensor is no plain one"
-    if not floats or floats[0].dtype not in DTYPES or len({tensor.dtype for tensor in floats}) > 1:
+    dtypes = set()
+    for tensor in tensors:
+        if type(tensor) is not Tensor and type(tensor) is not torch.nn.Parameter:
+            return "a tensor is no plain one"
+        if tensor.device.type != "cpu":
+            return "it runs on the CPU, and a tensor is elsewhere"
+        if tensor.is_neg():
+            return "a tensor is no plain one"
+        if tensor.dtype is not torch.int64:
+            dtypes.add(tensor.dtype)
+    if len(dtypes) != 1 or not dtypes <= DTYPES:
         return "it computes with one dtype, float32 or float64"
     for value, is_ids, ids in zip(program.inputs, program.ids, inputs, strict=True):
         if is_ids and ids.numel() and not (ids.min() >= 0 and ids.max() < program.shapes[value][0]):

@@ -144,7 +144,7 @@ class Recurrent(nn.Module):
         number = 0
         for depth, level in enumerate(self.network.levels):
             if depth:
-                sequences = {level[0].reads: torch.cat(list(results.values()), -1)}
+                sequences = {level[0].reads: _beside(list(results.values()))}
                 sequences = {name: self._drop(value) for name, value in sequences.items()}
             found = []
             for layer in level:
@@ -152,7 +152,7 @@ class Recurrent(nn.Module):
                 found.append(outputs)
                 final.append(last)
                 number += 1
-            results = {name: torch.cat([each[name] for each in found], -1) for name in found[0]}
+            results = {name: _beside([each[name] for each in found]) for name in found[0]}
         if self.network.head is not None:
             results = self._head(results, batch, logits)
         outputs = {name: batch.give_back(value) for name, value in results.items()}
@@ -244,6 +244,11 @@ class Recurrent(nn.Module):
         """The equations and the sizes."""
         sizes = ", ".join(f"{name}={size}" for name, size in self.sizes.items())
         return f"{'; '.join(str(self.system).splitlines())}\n{sizes}, num_layers={self.num_layers}"
+
+
+def _beside(parts: Sequence[Tensor]) -> Tensor:
+    """Vectors as one."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), -1)
 
 
 def _system(recurrence: Recurrence | System | str) -> System:
