@@ -32,6 +32,7 @@ struct Product {
     const void* packed;
     Size m, k, n;
     Size groups = 1, jump = 0;
+    Size stride = 0;  // if positive, `packed` is no packed matrix but one as it lies, in whole panels, with this row stride
     const T* soon = nullptr;
     Size soon_count = 0;
 };

@@ -90,7 +90,7 @@ inline void unpack(const Half* from, V<float>& even, V<float>& odd) {
 }
 
 // One call of a tile: c = init + a · packed for some rows and a block of `k` rows of the packed matrix. Its panels are
-// `distance` apart, those of c `apart`. `ahead` is what the processor may fetch meanwhile, a line for each row of the block.
+// `distance` apart and their rows `step`, those of c `apart`. `ahead` is what the processor may fetch meanwhile, a line for each row of the block.
 template <class T, class W>
 struct Tile {
     T* c;
@@ -100,7 +100,7 @@ struct Tile {
     const T* a;
     Size row, column;
     const W* packed;
-    Size distance, apart, k, columns;
+    Size step, distance, apart, k, columns;
     const char* ahead;
 };
 
@@ -128,9 +128,9 @@ inline void tile(const Tile<T, W>& t) {
     }
     const T* a = t.a;
     const W* packed = t.packed;
-    const Size row = t.row, column = t.column, distance = t.distance;
+    const Size row = t.row, column = t.column, step = t.step, distance = t.distance;
     const char* ahead = t.ahead;
-    _Pragma("GCC unroll 2") for (Size i = t.k; i > 0; i--, a += column, packed += Vectors * width<T>, ahead += line) {
+    _Pragma("GCC unroll 2") for (Size i = t.k; i > 0; i--, a += column, packed += step, ahead += line) {
         __builtin_prefetch(ahead, 0, 2);
         V<T> b[vectors];
         if constexpr (vectors == 1 && sizeof(W) == sizeof(T)) {
@@ -217,25 +217,25 @@ void multiply_rows(const Product<T>& p, Soon<T>& soon) {
     // groups of one panel each are taken together like the panels of one group
     const bool narrow = p.groups > 1 && p.n == panel<T>;
     const Size groups = narrow ? 1 : p.groups, n = narrow ? p.groups * panel<T> : p.n;
-    const Size apart = narrow ? p.jump : panel<T>, distance = apart * p.k;
+    const Size apart = narrow ? p.jump : panel<T>, distance = apart * (p.stride ? 1 : p.k);
     for (Size group = 0; group < groups; group++) {
         for (Size low = 0; low < n;) {
             Size panels = most;
             while (panels > 1 && low + panels * panel<T> > n) panels /= 2;
             const Size columns = n - low < panels * panel<T> ? n - low : panels * panel<T>;
             const Size at = group * p.jump + low / panel<T> * apart;
-            const Size step = columns < panel<T> ? padded<T, W>(columns) : panel<T>;  // of a row of the panel
+            const Size step = p.stride ? p.stride : columns < panel<T> ? padded<T, W>(columns) : panel<T>;
             for (Size from = 0; from < p.k || from == 0; from += deepest) {
                 const Size depth = p.k - from < deepest ? p.k - from : deepest;
                 const T* init = from ? p.c : p.init;
                 const Size ldi = from ? p.ldc : p.ldi;
-                const W* block = packed + at * p.k + from * step;
+                const W* block = packed + at * (p.stride ? 1 : p.k) + from * step;
                 const W* next = block + (from + depth < p.k ? depth * step : distance * panels);
                 for (Size t = 0; t < count; t++) {
                     const Size first = t * p.m / count, height = (t + 1) * p.m / count - first;
                     const char* ahead = reinterpret_cast<const char*>(next) + t * depth * line;
                     by_height[height]({p.c + first * p.ldc + at, p.ldc, init ? init + first * ldi + at : nullptr, ldi,
-                                       p.a + first * p.row + from * p.column, p.row, p.column, block, distance, apart, depth,
+                                       p.a + first * p.row + from * p.column, p.row, p.column, block, step, distance, apart, depth,
                                        columns, soon.next(depth, ahead)},
                                       panels);
                 }

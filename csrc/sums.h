@@ -22,6 +22,7 @@ struct Matrix {
 };
 
 constexpr int64_t outer_depth = 128;  // rows that are summed at once
+constexpr int64_t outer_near = 128;
 constexpr int64_t outer_height = 256, outer_width = 512;
 constexpr int64_t outer_narrow = outer_height + 16;  // no power of two, whose rows would all fall into a few cache sets
 
@@ -47,13 +48,14 @@ void outer(const Kernels<T>& k, Matrix<T> out, Matrix<const T> left, Matrix<cons
             for (int64_t from = 0; from < rows || from == 0; from += outer_depth) {
                 const int64_t depth = std::min(outer_depth, rows - from);
                 const T *here = right.data + from * right.stride + column, *soon = here + depth * right.stride;
-                // a narrow matrix lies as if it were packed
-                const bool ready = width == k.panel && right.stride == k.panel;
+                // rows that are near each other need no packing
+                const bool ready = width % k.panel == 0 && right.stride <= outer_near;
                 if (!ready) k.whole.pack(packed, here, right.stride, 1, depth, width);
                 k.copy(copy, outer_narrow, {left.data + from * left.stride + low, std::ptrdiff_t(left.stride), false}, depth,
                        height, 0, 0);
                 Product<T> product{to, out.stride, from ? to : nullptr, out.stride, copy, 1, outer_narrow,
                                    ready ? here : packed, height, depth, width};
+                product.stride = ready ? right.stride : 0;
                 product.soon = soon;
                 product.soon_count = from + depth < rows && right.stride <= outer_width ? depth * right.stride : 0;
                 k.whole.multiply(product);
