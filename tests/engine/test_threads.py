@@ -1,0 +1,68 @@
+"""Threads: torch's count is obeyed, no bit depends on it, and a forked child computes with threads of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+from unrolled import nn
+from unrolled.native.core import Absent, find_core
+
+pytestmark = pytest.mark.skipif(isinstance(find_core(), Absent), reason="there is no core")
+
+LONG = 60  # seconds after which a child counts as hung
+
+
+@pytest.fixture
+def layer() -> nn.LSTM:
+    torch.manual_seed(0)
+    return nn.LSTM(8, 128)
+
+
+@pytest.fixture(autouse=True)
+def _threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def gradients(layer: nn.LSTM, threads: int = 2) -> list[torch.Tensor]:
+    torch.set_num_threads(threads)
+    x = torch.linspace(-1, 1, 9 * 7 * 8).reshape(9, 7, 8)
+    return list(torch.autograd.grad(layer(x)[0].sin().sum(), list(layer.parameters())))
+
+
+def test_the_number_of_threads_changes_no_gradient(layer: nn.LSTM) -> None:
+    one, *others = (gradients(layer, threads) for threads in (1, 2, 3, 4))
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_several_callers_at_once(layer: nn.LSTM) -> None:
+    expected = gradients(layer)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: gradients(layer), range(24)):
+            assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def _child(layer: nn.LSTM, expected: list[torch.Tensor], connection) -> None:
+    connection.send(all(torch.equal(a, b) for a, b in zip(gradients(layer), expected, strict=True)))
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+def test_after_a_fork(layer: nn.LSTM) -> None:
+    expected = gradients(layer)  # the parent's threads exist now, and the child has none of them
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=_child, args=(layer, expected, there))
+    process.start()
+    try:
+        assert here.poll(LONG), "the child hangs"
+        assert here.recv()
+    finally:
+        process.kill()
+        process.join()
+    assert all(torch.equal(a, b) for a, b in zip(gradients(layer), expected, strict=True))
