@@ -39,8 +39,8 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps(report.to_dict(), indent=1) + "\n")
     if options.write:
-        (ROOT / "docs" / "benchmarks.md").write_text(report.markdown("pictures/benchmarks.svg"))
-        report.draw(ROOT / "docs" / "pictures" / "benchmarks.svg")
+        (ROOT / "docs" / "benchmarks.md").write_text(report.markdown("benchmarks.svg"))
+        report.draw(ROOT / "docs" / "benchmarks.svg")
     return 0
 
 
