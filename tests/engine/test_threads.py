@@ -50,7 +50,7 @@ def test_several_callers_at_once(layer: nn.LSTM) -> None:
             assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
-# In a process of its own: what other tests left behind, and torch's threads, which hang in a child, are not ours to mend.
+# In a process of its own: what other tests left behind, and torch's threads, which hang in a child, are not ours.
 FORK = """
 import os, torch
 from unrolled import nn
