@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ceilings import Ceilings
-from benchmarks.measure import OURS, Result
+from benchmarks.measure import Result
 
 PEERS = {
     "torch": "torch",
@@ -142,6 +142,3 @@ def _peer(result: Result, peer: str) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
-
-
-__all__ = ["OURS", "Report"]

@@ -122,7 +122,8 @@ int32_t unrolled_run(const unrolled_how* how, const unrolled_pass* pass) {
 
 int32_t unrolled_write(const unrolled_how* how, const unrolled_pass* pass, const unrolled_writing* writing) {
     const char*& why = unrolled::last_refusal = "how a pass is to run is wrong";
-    if (!pass || !writing || pass->batch < 0 || pass->buffer_count < 0) return UNROLLED_BAD_ARGUMENT;
+    if (!pass || !writing || !pass->values || !pass->buffers || pass->batch < 0 || pass->buffer_count < 0)
+        return UNROLLED_BAD_ARGUMENT;
     bool finite = true;
     const int32_t status = with_kernels(how, [&](const auto& kernels) {
         why = "there are no such symbols";

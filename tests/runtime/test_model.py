@@ -14,7 +14,7 @@ from unrolled.errors import BackendError, ConfigurationError, DataError, Program
 from unrolled.generation import Sampler, draw
 from unrolled.native.core import Absent, Core, find_core
 from unrolled.nn import Recurrent, language_model
-from unrolled.runtime import Choice, Model
+from unrolled.runtime import Model, Sampling
 
 pytestmark = pytest.mark.skipif(isinstance(find_core(), Absent), reason="there is no core")
 
@@ -65,7 +65,7 @@ def test_the_text_that_torch_writes(cell: str, dtype: torch.dtype) -> None:
     expected, chances, edges = by_torch(made, [3, 1, 4], 300, Sampler(0.8), seed=11, stream=2)
     assert edges == 0  # seeds for which no draw is at an edge, so that all must be equal
     own = model(made)
-    written = own.write(own.start(1), np.array([[3], [1], [4]]), 300, Choice(11, 0.8), [2])
+    written = own.write(own.start(1), np.array([[3], [1], [4]]), 300, Sampling(11, 0.8), [2])
     assert written.symbols[:, 0].tolist() == expected
     np.testing.assert_allclose(written.probabilities[:, 0], chances, rtol=1e-4)
 
@@ -80,7 +80,7 @@ def test_every_way_to_choose(options: dict) -> None:
     expected, chances, edges = by_torch(made, [0], 200, Sampler(**options), seed=5, stream=0)
     assert edges == 0 or options.get("temperature") == 0
     own = model(made)
-    written = own.write(own.start(1), np.array([[0]]), 200, Choice(5, **options))
+    written = own.write(own.start(1), np.array([[0]]), 200, Sampling(5, **options))
     assert written.symbols[:, 0].tolist() == expected
     np.testing.assert_allclose(written.probabilities[:, 0], chances, rtol=1e-4)
 
@@ -91,7 +91,7 @@ def test_stacks_and_embeddings(options: dict) -> None:
     expected, _, edges = by_torch(made, [7], 100, Sampler(), seed=1, stream=9)
     assert edges == 0
     own = model(made)
-    assert own.write(own.start(1), np.array([[7]]), 100, Choice(1), [9]).symbols[:, 0].tolist() == expected
+    assert own.write(own.start(1), np.array([[7]]), 100, Sampling(1), [9]).symbols[:, 0].tolist() == expected
 
 
 def rounded(array: np.ndarray) -> np.ndarray:
@@ -111,7 +111,7 @@ def test_bf16_is_float32_with_rounded_matrices(isa: str, sizes: tuple[int, int, 
     exact = Model(made.programs(), {n: a if n in looked_up else rounded(a) for n, a in arrays.items()}, core)
     half = Model(made.programs(), arrays, core, precision="bf16")
     prompt = np.random.default_rng(0).integers(0, symbols, (5, 3))
-    a, b = (each.write(each.start(3), prompt, 40, Choice(2)) for each in (exact, half))
+    a, b = (each.write(each.start(3), prompt, 40, Sampling(2)) for each in (exact, half))
     assert np.array_equal(a.symbols, b.symbols)
     assert np.array_equal(a.probabilities, b.probabilities)
 
@@ -128,7 +128,7 @@ def test_a_precision_that_does_not_exist() -> None:
 def test_threads_that_share_a_step_write_the_same() -> None:
     made = layer("vanilla", hidden=320, num_layers=2)
     one, two, three = (model(made, threads) for threads in (1, 2, 3))
-    texts = [each.write(each.start(1), np.array([[2]]), 60, Choice(4)) for each in (one, two, three)]
+    texts = [each.write(each.start(1), np.array([[2]]), 60, Sampling(4)) for each in (one, two, three)]
     for other in texts[1:]:
         assert np.array_equal(other.symbols, texts[0].symbols)
         assert np.array_equal(other.probabilities, texts[0].probabilities)
@@ -138,19 +138,19 @@ def test_threads_that_share_a_step_write_the_same() -> None:
 def test_a_stream_depends_on_no_other() -> None:
     own = model(layer())
     prompts = np.random.default_rng(0).integers(0, SYMBOLS, (4, 13))
-    together = own.write(own.start(13), prompts, 50, Choice(8), range(13))
+    together = own.write(own.start(13), prompts, 50, Sampling(8), range(13))
     for stream in (0, 5, 12):
-        alone = own.write(own.start(1), prompts[:, stream : stream + 1], 50, Choice(8), [stream])
+        alone = own.write(own.start(1), prompts[:, stream : stream + 1], 50, Sampling(8), [stream])
         assert np.array_equal(alone.symbols[:, 0], together.symbols[:, stream])
         assert np.array_equal(alone.probabilities[:, 0], together.probabilities[:, stream])
 
 
 def test_in_stretches_as_at_once() -> None:
     own = model(layer("lstm"))
-    whole = own.write(own.start(2), np.array([[1, 2]]), 40, Choice(3))
+    whole = own.write(own.start(2), np.array([[1, 2]]), 40, Sampling(3))
     states, read, position, found = own.start(2), np.array([[1, 2]]), 0, []
     for count in (1, 2, 7, 30):
-        written = own.write(states, read, count, Choice(3), positions=[position] * 2)
+        written = own.write(states, read, count, Sampling(3), positions=[position] * 2)
         found.append(written.symbols)
         states, read, position = written.states, written.symbols[-1:], position + count
     assert np.array_equal(np.concatenate(found), whole.symbols)
@@ -158,9 +158,9 @@ def test_in_stretches_as_at_once() -> None:
 
 def test_after_the_stop_symbol_nothing_comes() -> None:
     own = model(layer())
-    free = own.write(own.start(3), np.array([[1, 2, 3]]), 40, Choice(6)).symbols
+    free = own.write(own.start(3), np.array([[1, 2, 3]]), 40, Sampling(6)).symbols
     stop = int(free[10, 0])
-    held = own.write(own.start(3), np.array([[1, 2, 3]]), 40, Choice(6, stop=stop)).symbols
+    held = own.write(own.start(3), np.array([[1, 2, 3]]), 40, Sampling(6, stop=stop)).symbols
     for stream in range(3):
         where = np.flatnonzero(free[:, stream] == stop)
         end = where[0] + 1 if len(where) else 40
@@ -182,11 +182,11 @@ def test_what_cannot_be_done_is_refused() -> None:
     made = layer()
     own = model(made)
     for read, choice, reason in (
-        ([[SYMBOLS]], Choice(), "no symbol"),
-        ([[-1]], Choice(), "no symbol"),
-        (np.zeros((0, 1)), Choice(), "must be read before"),
-        ([[0]], Choice(temperature=-1.0), "out of range"),
-        ([[0]], Choice(top_p=1.5), "out of range"),
+        ([[SYMBOLS]], Sampling(), "no symbol"),
+        ([[-1]], Sampling(), "no symbol"),
+        (np.zeros((0, 1)), Sampling(), "must be read before"),
+        ([[0]], Sampling(temperature=-1.0), "out of range"),
+        ([[0]], Sampling(top_p=1.5), "out of range"),
     ):
         with pytest.raises(BackendError, match=reason):
             own.write(own.start(1), np.array(read, np.int64), 1, choice)

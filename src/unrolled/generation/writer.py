@@ -16,7 +16,7 @@ from unrolled.data.vocabulary import Ids, Vocabulary
 from unrolled.errors import BackendError, CheckpointError, DataError, ProgramError
 from unrolled.generation.sampler import Sampler
 from unrolled.native.core import Absent, Core, find_core, forced_backend
-from unrolled.runtime import Choice, Model
+from unrolled.runtime import Model, Sampling
 
 if TYPE_CHECKING:
     from unrolled.checkpoint.model import TrainedModel
@@ -54,7 +54,7 @@ class NativeWriter:
         self, state: State | None, unread: Ids, count: int, sampler: Sampler, seed: int, stream: int, position: int
     ) -> tuple[State, Drawn] | None:
         """See ``Writer``."""
-        choice = Choice(seed, sampler.temperature, sampler.top_k, sampler.top_p)
+        choice = Sampling(seed, sampler.temperature, sampler.top_k, sampler.top_p)
         states = self.model.start(1) if state is None else state
         found = self.model.write(states, unread[:, None], count, choice, [stream], [position])
         if found.symbols is None or found.probabilities is None:

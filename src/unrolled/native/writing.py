@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Choice:
+class Sampling:
     """How symbols are drawn: ``temperature``, ``top_k`` and ``top_p`` as in ``generation.Sampler``; after the symbol
     ``stop`` a stream has ended, and its further symbols are −1."""
 
@@ -53,11 +53,11 @@ class Writer:
         self.plan = lowering.plan(work, core.operations)
         self.arrays: list[Array] = []  # so that they live
         self.entries = [self._entry(buffer, values) for buffer in self.plan.buffers]
-        made, _table = self._pass([], 0, self.plan.stages[:-1])  # all but the last stage pack
+        made = self._pass([], 0, self.plan.stages[:-1])  # all but the last stage pack
         self.core.run(self.how, made)
 
     def write(
-        self, states: Sequence[Array], read: Array, count: int, choice: Choice, numbers: Array, positions: Array
+        self, states: Sequence[Array], read: Array, count: int, choice: Sampling, numbers: Array, positions: Array
     ) -> tuple[Array, Array] | None:
         """Read symbols (given, B), then draw ``count`` more: (count, B), and their probabilities (count, B).
 
@@ -77,7 +77,7 @@ class Writer:
             choice.seed, choice.temperature, choice.top_p or 1.0, choice.top_k or 0,
             -1 if choice.stop is None else choice.stop,
         )  # fmt: skip
-        made, _table = self._pass(states, batch, self.plan.stages[-1:])
+        made = self._pass(states, batch, self.plan.stages[-1:])
         return (drawn, probabilities) if self.core.write(self.how, made, writing) else None
 
     def _entry(self, wanted: lowering.Buffer, values: Mapping[int, Any]) -> Entry:
@@ -96,8 +96,8 @@ class Writer:
         self.arrays.append(array)
         return at, size, 1, 1, WRITABLE | self.holds
 
-    def _pass(self, states: Sequence[Array], batch: int, stages: Array) -> tuple[Pass, Array]:
-        """A pass over ``batch`` streams, and the table that it points to."""
+    def _pass(self, states: Sequence[Array], batch: int, stages: Array) -> Pass:
+        """A pass over ``batch`` streams."""
         entries = list(self.entries)
         if states:
             for n, wanted in enumerate(self.plan.buffers):
@@ -111,5 +111,5 @@ class Writer:
         made = Pass(
             address(table), values, instructions, stages.ctypes.data, address(sizes), *counts, int(bool(states)), batch
         )
-        made.keeps = sizes, table
-        return made, table
+        made.keeps = sizes, table  # what it points to lives as long as it does
+        return made

@@ -16,7 +16,7 @@ from unrolled.errors import ConfigurationError, DataError, ProgramError
 from unrolled.native import static
 from unrolled.native.core import HALVES, NUMBERS, Core
 from unrolled.native.work import IDS, ROW, Work, numbers, own_states
-from unrolled.native.writing import Choice, Writer
+from unrolled.native.writing import Sampling, Writer
 from unrolled.program.instructions import Instruction, Program
 
 Array = NDArray[Any]
@@ -80,7 +80,7 @@ class Model:
         return tuple(states)
 
     def write(
-        self, states: States, read: Array, count: int, choice: Choice | None = None,
+        self, states: States, read: Array, count: int, choice: Sampling | None = None,
         streams: Sequence[int] | None = None, positions: Sequence[int] | None = None,
     ) -> Written:  # fmt: skip
         """Read symbols (given, B), at least one, then write ``count`` more.
@@ -93,7 +93,7 @@ class Model:
             raise DataError(f"The states are those of {states[0].shape[0]} streams, and {batch} read something.")
         own = tuple(np.array(state, order="C") for state in states)
         found = self._writer.write(
-            own, read, count, choice or Choice(),
+            own, read, count, choice or Sampling(),
             np.arange(batch) if streams is None else np.array(streams, np.uint64),
             np.zeros(batch, np.uint64) if positions is None else np.array(positions, np.uint64),
         )  # fmt: skip
