@@ -31,10 +31,11 @@ TITLES = {
 
 
 INTRODUCTION = (
-    "Written by `python -m benchmarks --write`, which measures it again on your machine. Each library runs in a "
-    "process of its own, in {rounds} rounds that alternate between them. Times are medians of milliseconds; × is how "
-    "many times as long the peer takes, the median over the rounds, and in brackets what we want to reach. Torch and "
-    "ONNX Runtime run with one thread or all, whichever is faster. All numbers are float32 unless a name says bf16."
+    "Written by `python -m benchmarks --write`, which measures it again on your machine (`python3 run.py setup dev "
+    "bench` installs the other libraries; one that is missing is left out). Each library runs in a process of its own, "
+    "in {rounds} rounds that alternate between them. Times are medians of milliseconds; × is how many times as long "
+    "the peer takes, the median over the rounds, and in brackets what we want to reach. Torch and ONNX Runtime run "
+    "with one thread or all, whichever is faster. All numbers are float32 unless a name says bf16."
 )
 
 
