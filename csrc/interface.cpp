@@ -47,6 +47,11 @@ const Isa* chosen(const unrolled_how* how) {
     return isa(how->isa);
 }
 
+template <class T>
+PackedSizes packed_sizes(const Kernels<T>& kernels) {
+    return {kernels.whole.size, nullptr, kernels.halves.size, kernels.quarters.size};
+}
+
 // Calls work(kernels) for the dtype that `how` names; nothing that goes wrong inside leaves this library.
 template <class F>
 int32_t with_kernels(const unrolled_how* how, F work) {
@@ -96,8 +101,9 @@ using unrolled::with_kernels;
 int64_t unrolled_packed_size(const unrolled_how* how, int32_t holds, int64_t rows, int64_t columns) {
     int64_t size = -1;
     with_kernels(how, [&](const auto& kernels) {
-        const auto& packing = holds == UNROLLED_HALVES ? kernels.half : kernels.whole;
-        if (rows >= 0 && columns >= 0 && packing.size && holds != UNROLLED_SYMBOLS) size = packing.size(rows, columns);
+        if (rows < 0 || columns < 0 || holds < UNROLLED_NUMBERS || holds == UNROLLED_SYMBOLS || holds > UNROLLED_QUARTERS) return;
+        const auto& packing = kernels.packing(holds);
+        if (packing.size) size = packing.size(rows, columns);
     });
     return size;
 }
@@ -114,7 +120,7 @@ int32_t unrolled_run(const unrolled_how* how, const unrolled_pass* pass) {
     const char*& why = unrolled::last_refusal = "how a pass is to run is wrong";
     if (!pass) return UNROLLED_BAD_ARGUMENT;
     const int32_t status = with_kernels(how, [&](const auto& kernels) {
-        why = unrolled::refusal(*pass, {kernels.whole.size, kernels.half.size}, how->dtype_bytes);
+        why = unrolled::refusal(*pass, unrolled::packed_sizes(kernels), how->dtype_bytes);
         if (!why) unrolled::run(kernels, how->threads, *pass);
     });
     return status == UNROLLED_OK && why ? UNROLLED_BAD_ARGUMENT : status;
@@ -136,7 +142,7 @@ int32_t unrolled_write(const unrolled_how* how, const unrolled_pass* pass, const
         buffers[size_t(buffer)] = {ids.data(), pass->batch, 1, 1, UNROLLED_SYMBOLS, 0};
         unrolled_pass own = *pass;
         own.buffers = buffers.data();
-        why = unrolled::refusal(own, *writing, {kernels.whole.size, kernels.half.size}, how->dtype_bytes);
+        why = unrolled::refusal(own, *writing, unrolled::packed_sizes(kernels), how->dtype_bytes);
         if (!why)
             finite = unrolled::write(kernels, unrolled::isa(how->isa)->f64, how->threads, own, *writing, ids.data());
     });

@@ -28,7 +28,7 @@ struct Location {
     T* data;
     int64_t stride, across;
     T number;
-    bool half;  // a packed matrix of bf16
+    int holds;  // what unrolled_buffer says
 };
 
 template <class T>
@@ -41,8 +41,7 @@ std::vector<Location<T>> locations(const unrolled_pass& pass) {
         if (value.kind == UNROLLED_REGISTER || value.kind == UNROLLED_NUMBER) continue;
         const unrolled_buffer& buffer = pass.buffers[value.buffer];
         const int64_t start = value.kind == UNROLLED_IDS || value.kind == UNROLLED_PACKED ? 0 : value.start;
-        here = {static_cast<T*>(buffer.data) + start, buffer.stride, buffer.across, here.number,
-                buffer.holds == UNROLLED_HALVES};
+        here = {static_cast<T*>(buffer.data) + start, buffer.stride, buffer.across, here.number, buffer.holds};
     }
     return found;
 }
@@ -51,10 +50,11 @@ std::vector<Location<T>> locations(const unrolled_pass& pass) {
 template <class T>
 class alignas(128) Interpreter {
   public:
-    // `registers` has list.registers columns for list.block rows; `barrier` is for threads that share rows.
+    // `registers` has list.registers columns for list.block rows; `workspace` is what products need; `barrier` is for threads
+    // that share rows.
     Interpreter(const Kernels<T>& kernels, const unrolled_pass& pass, const std::vector<Location<T>>& locations,
-                const List& list, T* registers, Part part, Barrier* barrier)
-        : k(kernels), list(list), part(part), barrier(barrier) {
+                const List& list, T* registers, T* workspace, Part part, Barrier* barrier)
+        : k(kernels), list(list), workspace(workspace), part(part), barrier(barrier) {
         for (size_t n = 0; n < list.instructions.size(); n++) {
             const unrolled_instruction& i = list.instructions[n];
             Operation o{};
@@ -65,7 +65,7 @@ class alignas(128) Interpreter {
             o.out = place(i.out);
             for (int a = 0; a < arguments(i); a++) o.args[a] = place(i.args[a]);
             select(o);
-            if (is_product(i)) o.packing = locations[size_t(i.args[1])].half ? &k.half : &k.whole;
+            if (is_product(i)) o.packing = &k.packing(locations[size_t(i.args[1])].holds);
             divide(o, list.segments[n]);
             operations.push_back(o);
         }
@@ -194,10 +194,10 @@ class alignas(128) Interpreter {
         }
         Product<T> product{out + o.from, Size(stride(o.out)), init.data ? init.data + o.from : nullptr, init.stride,
                            rows_of(o.args[2], 0), Size(stride(o.args[2])), 1,
-                           reinterpret_cast<const char*>(o.args[1].data) + o.from * depth * o.packing->bytes, rows, depth,
-                           o.columns};
+                           o.args[1].data + o.from * o.packing->words(depth), rows, depth, o.columns};
         product.groups = o.groups;
         product.jump = o.segment;
+        product.workspace = workspace;
         o.packing->multiply(product);
     }
 
@@ -248,6 +248,7 @@ class alignas(128) Interpreter {
 
     const Kernels<T>& k;
     const List& list;
+    T* const workspace;
     const Part part;
     Barrier* const barrier;
     std::vector<Operation> operations;

@@ -2,6 +2,14 @@
 // the names of processors.
 #include <cstring>
 
+#ifdef UNROLLED_X86
+#include <cpuid.h>
+#endif
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "kernels.h"
 
 namespace unrolled {
@@ -14,6 +22,8 @@ UNROLLED_TABLE(generic)
 #ifdef UNROLLED_X86
 UNROLLED_TABLE(avx2)
 UNROLLED_TABLE(avx512)
+UNROLLED_TABLE(avx512_bf16)
+UNROLLED_TABLE(amx)
 #endif
 
 namespace {
@@ -24,17 +34,44 @@ struct Candidate {
     bool (*runs)();
 };
 
+#ifdef UNROLLED_X86
+bool has_avx2() {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+}
+
+bool has_avx512() {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+// What compilers do not know by name: bits of the processor's answer to question 7.
+bool has_avx512_bf16() {
+    unsigned a, b, c, d;
+    return has_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c >> 11 & 1) /* VNNI */ &&
+           __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
+}
+
+// The system keeps tiles only for a process that asks for them, once.
+bool has_amx() {
+#ifdef __linux__
+    constexpr long ask = 0x1023, tiles = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    unsigned a, b, c, d;
+    static const bool has = has_avx512_bf16() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1) /* bf16 */ &&
+                            (d >> 24 & 1) /* tiles */ && syscall(SYS_arch_prctl, ask, tiles) == 0;
+    return has;
+#else
+    return false;
+#endif
+}
+#endif
+
 const Candidate candidates[] = {
     {&generic::table, [] { return true; }},
 #ifdef UNROLLED_X86
-    {&avx2::table,
-     [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"); }},
-    {&avx512::table,
-     [] {
-         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-     }},
+    {&avx2::table, has_avx2},
+    {&avx512::table, has_avx512},
+    {&avx512_bf16::table, has_avx512_bf16},
+    {&amx::table, has_amx},
 #endif
 };
 

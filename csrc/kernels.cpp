@@ -1,7 +1,8 @@
 // The kernels of one instruction set. This file is compiled once for each, with UNROLLED_NAME (a namespace),
 // UNROLLED_BYTES (of a vector register) and UNROLLED_VECTORS (of such vectors in a panel of a packed matrix).
 //
-// Everything is written with GCC's vector extensions; nothing here names an instruction. Nothing is shared with other
+// Everything is written with GCC's vector extensions, and names no instruction but where UNROLLED_PAIRS (products of pairs
+// of bf16) or UNROLLED_TILES (Intel's AMX) say that the set has them. Nothing is shared with other
 // translation units either (no inline function of the standard library): the linker might otherwise keep the copy
 // that was compiled for an instruction set which this machine lacks.
 #include "kernels.h"
@@ -10,6 +11,11 @@
 
 #include "lanes.h"
 #include "products.h"
+#ifdef UNROLLED_TILES
+#include "amx.h"
+#else
+#include "halves.h"
+#endif
 
 namespace unrolled {
 namespace UNROLLED_NAME {
@@ -326,18 +332,20 @@ void softmax(T* out, Size stride, Operand<T> a, Size rows, Size columns) {
     }
 }
 
-template <class T, class W>
-void pack_to(void* packed, const T* data, Size row, Size column, Size k, Size n) {
-    pack<T, W>(static_cast<W*>(packed), data, row, column, k, n);
+template <class T>
+constexpr typename Kernels<T>::Packing as_it_is() {
+    return {Whole<T>::words, packed_size<Whole<T>>, [](Size) { return Size(0); }, pack<T>, multiply<T>};
 }
 
-template <class T, class W>
-constexpr typename Kernels<T>::Packing packing() {
-    return {Size(sizeof(W)), packed_size<T, W>, pack_to<T, W>, multiply<T, W>};
+constexpr Kernels<float>::Packing in_halves(float) {
+    const auto workspace = [](Size) { return half_workspace; };
+#ifdef UNROLLED_TILES
+    return {Halves::words, packed_size<Halves>, workspace, pack_halves, multiply_on_tiles};
+#else
+    return {Halves::words, packed_size<Halves>, workspace, pack_halves, multiply_halves};
+#endif
 }
-
-constexpr Kernels<float>::Packing half_packing(float) { return packing<float, Half>(); }
-constexpr Kernels<double>::Packing half_packing(double) { return {}; }
+constexpr Kernels<double>::Packing in_halves(double) { return {}; }
 
 template <class T>
 constexpr Kernels<T> kernels() {
@@ -346,8 +354,8 @@ constexpr Kernels<T> kernels() {
         unary<T, Exp>,      unary<T, Log>,  unary<T, Abs>,      unary<T, Sqrt>,      unary<T, Softplus>, unary<T, Sin>,
         unary<T, Cos>,      unary<T, Clip>, unary<T, Sign>,     unary<T, Positive>,  unary<T, Heaviside>,
         unary<T, Within>,   binary<T, Add>, binary<T, Sub>,     binary<T, Mul>,      binary<T, Div>,    binary<T, Max>,
-        binary<T, Min>,     binary<T, DTanh>, binary<T, DSigmoid>, sum<T>, dot<T>, softmax<T>, panel<T>, packing<T, T>(),
-        half_packing(T()),
+        binary<T, Min>,     binary<T, DTanh>, binary<T, DSigmoid>, sum<T>, dot<T>, softmax<T>, panel<T>, as_it_is<T>(),
+        in_halves(T()), {},
     };
 }
 

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "unrolled.h"
+
 namespace unrolled {
 
 // A matrix as a kernel reads it. Element (r, j) is data[r * stride + (scalar ? 0 : j)]: a stride of 0 repeats one row
@@ -29,12 +31,13 @@ struct Product {
     Size ldi;
     const T* a;
     Size row, column;
-    const void* packed;
+    const T* packed;
     Size m, k, n;
     Size groups = 1, jump = 0;
     Size stride = 0;  // if positive, `packed` is no packed matrix but one as it lies, in whole panels, with this row stride
     const T* soon = nullptr;
     Size soon_count = 0;
+    T* workspace = nullptr;  // as many elements as the packing asks for
 };
 
 template <class T>
@@ -53,19 +56,27 @@ struct Kernels {
     void (*dot)(T* out, std::ptrdiff_t stride, Operand<T> a, Operand<T> b, std::ptrdiff_t rows, std::ptrdiff_t columns);
     void (*softmax)(T* out, std::ptrdiff_t stride, Operand<T> a, std::ptrdiff_t rows, std::ptrdiff_t columns);
 
-    // Columns of a packed panel. A packed matrix (k, n) is ceil(n / panel) panels of k rows of `panel` columns each, the
-    // last one narrower if there are fewer columns, filled up with zeros to whole vectors.
+    // Columns of a packed panel. A packed matrix (k, n) is ceil(n / panel) panels of `panel` columns each, the last one
+    // narrower if there are fewer columns, filled up with zeros to whole vectors. Each column takes words(k) elements.
     std::ptrdiff_t panel;
 
-    // With weights as they are, and with weights rounded to bf16, uint16_t; the latter only for T = float.
     struct Packing {
-        std::ptrdiff_t bytes;                                               // of an element
-        std::ptrdiff_t (*size)(std::ptrdiff_t k, std::ptrdiff_t n);  // in elements
+        std::ptrdiff_t (*words)(std::ptrdiff_t k);
+        std::ptrdiff_t (*size)(std::ptrdiff_t k, std::ptrdiff_t n);
+        std::ptrdiff_t (*workspace)(std::ptrdiff_t k);  // elements that a product needs
         // packed <- source, where element (i, j) of the source is data[i * row + j * column].
-        void (*pack)(void* packed, const T* data, std::ptrdiff_t row, std::ptrdiff_t column, std::ptrdiff_t k,
-                     std::ptrdiff_t n);
+        void (*pack)(T* packed, const T* data, std::ptrdiff_t row, std::ptrdiff_t column, std::ptrdiff_t k, std::ptrdiff_t n);
         void (*multiply)(const Product<T>&);
-    } whole, half;
+    };
+
+    // What unrolled_buffer can say that it holds: numbers as they are, rounded to bf16 (as the numbers are that they are
+    // multiplied with), or rounded to whole ones of 8 bits with a scale for each column (as the others are with one for each
+    // row). The last two for T = float only; null otherwise.
+    Packing whole, halves, quarters;
+
+    const Packing& packing(int holds) const {
+        return holds == UNROLLED_HALVES ? halves : holds == UNROLLED_QUARTERS ? quarters : whole;
+    }
 };
 
 struct Isa {

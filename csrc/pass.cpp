@@ -35,13 +35,14 @@ class Pass {
             lists.emplace_back(pass, stage, k.panel, int64_t(sizeof(T)));
             products += lists.back().products * double(rows);
             registers = std::max(registers, lists.back().block * stage.registers);
-            if (stage.stage == UNROLLED_OUTER)
+            if (stage.stage == UNROLLED_OUTER || stage.stage == UNROLLED_OUTER_HALVES)
                 products += double(columns(stage.left)) * double(columns(stage.right)) * double(rows);
         }
         if (products < little) this->threads = 1;
-        // a multiple of what comes from memory at once, so that no two threads write to the same line
-        each = (std::max({registers, outer_workspace(k), int64_t(256)}) + 127) / 64 * 64;
-        workspace.reset(new T[size_t(each * (this->threads + 1))]);
+        // multiples of what comes from memory at once, so that no two threads write to the same line
+        registers_each = apart(registers);
+        scratch_each = apart(scratch());
+        workspace.reset(new T[size_t((registers_each + scratch_each) * (this->threads + 1))]);
         const auto address = reinterpret_cast<uintptr_t>(workspace.get());
         aligned = workspace.get() + (64 - address % 64) % 64 / sizeof(T);
         for (int64_t s = 0; s < pass.stage_count; s++) interpreters.push_back(interpreters_of(pass.stages[s], lists[size_t(s)]));
@@ -115,7 +116,23 @@ class Pass {
             default: return {here.data, here.stride, columns(value)};
         }
     }
-    T* own(int part) const { return aligned + each * part; }
+    static int64_t apart(int64_t elements) { return (elements + 127) / 64 * 64; }
+    T* scratch_of(int part) const { return aligned + scratch_each * part; }
+    // Those that all threads share follow those of the threads.
+    T* registers_of(int part) const { return aligned + scratch_each * (threads + 1) + registers_each * part; }
+
+    // Elements that products and sums of one thread need.
+    int64_t scratch() const {
+        int64_t most = 256;
+        for (int64_t s = 0; s < pass.stage_count; s++) {
+            if (pass.stages[s].stage == UNROLLED_OUTER) most = std::max(most, outer_workspace(k));
+            if (pass.stages[s].stage == UNROLLED_OUTER_HALVES) most = std::max(most, outer_halves_workspace(k));
+        }
+        for (int64_t v = 0; v < pass.value_count; v++)
+            if (pass.values[v].kind == UNROLLED_PACKED)
+                most = std::max(most, int64_t(k.packing(values[size_t(v)].holds).workspace(pass.values[v].rows)));
+        return most;
+    }
 
     // Those of the threads that take part; where they share rows they also share registers.
     std::vector<Interpreter<T>> interpreters_of(const unrolled_stage& stage, const List& list) {
@@ -124,7 +141,7 @@ class Pass {
         const bool loop = stage.stage != UNROLLED_ROWS, shared = loop && by_columns(list);
         const int parts = loop && !shared ? int(std::max<int64_t>(1, std::min<int64_t>(threads, pass.batch))) : threads;
         for (int part = 0; part < parts; part++)
-            made.emplace_back(k, pass, values, list, own(shared ? threads : part), shared ? Part{part, parts} : Part{0, 1},
+            made.emplace_back(k, pass, values, list, registers_of(shared ? threads : part), scratch_of(part), shared ? Part{part, parts} : Part{0, 1},
                               &barrier);
         return made;
     }
@@ -142,10 +159,12 @@ class Pass {
             case UNROLLED_FORWARD:
             case UNROLLED_BACKWARD: return loop(stage, with, part);
             case UNROLLED_OUTER:
-                return outer<T>(k, matrix<T>(stage.out), matrix<const T>(stage.left), matrix<const T>(stage.right), rows,
-                                own(part), part, threads);
+            case UNROLLED_OUTER_HALVES:
+                return (stage.stage == UNROLLED_OUTER ? outer<T> : outer_halves<T>)(
+                    k, matrix<T>(stage.out), matrix<const T>(stage.left), matrix<const T>(stage.right), rows, scratch_of(part), part,
+                    threads);
             case UNROLLED_TOTAL:
-                return total<T>(k, data(stage.out), matrix<const T>(stage.left), rows, own(part), part, threads);
+                return total<T>(k, data(stage.out), matrix<const T>(stage.left), rows, scratch_of(part), part, threads);
             case UNROLLED_SCATTER:
                 return scatter<T>(k, matrix<T>(stage.out), pass.values[stage.out].rows, matrix<const T>(stage.left),
                                   reinterpret_cast<const int64_t*>(data(stage.right)),
@@ -157,9 +176,9 @@ class Pass {
         const auto& from = values[size_t(stage.left)];
         const int64_t depth = pass.values[stage.left].rows;
         const Share mine(columns(stage.left), k.panel, part, threads);
-        const auto& packing = values[size_t(stage.out)].half ? k.half : k.whole;
-        packing.pack(reinterpret_cast<char*>(data(stage.out)) + mine.low * depth * packing.bytes,
-                     from.data + mine.low * from.across, from.stride, from.across, depth, mine.high - mine.low);
+        const auto& packing = k.packing(values[size_t(stage.out)].holds);
+        packing.pack(data(stage.out) + mine.low * packing.words(depth), from.data + mine.low * from.across, from.stride,
+                     from.across, depth, mine.high - mine.low);
     }
 
     void all_rows(std::vector<Interpreter<T>>& with, int part) {
@@ -206,7 +225,8 @@ class Pass {
     Barrier barrier;
     std::vector<List> lists;
     std::vector<std::vector<Interpreter<T>>> interpreters;  // of each stage, those of the threads
-    int64_t rows = 0, each = 0;  // of the packed sequences; elements of a thread's workspace
+    int64_t rows = 0;                               // of the packed sequences
+    int64_t registers_each = 0, scratch_each = 0;  // elements of a thread
     bool dense = true;
     std::unique_ptr<T[]> workspace;
     T* aligned = nullptr;

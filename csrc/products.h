@@ -12,86 +12,59 @@ namespace {
 template <class T>
 constexpr Size panel = UNROLLED_VECTORS * width<T>;
 constexpr Size tallest = 6;    // rows of a tile: 6 · UNROLLED_VECTORS accumulators fit the registers
-constexpr Size deepest = 128;  // rows of a panel that stay in the first cache while all tiles pass
 constexpr Size together = 96;  // rows of c that stay in the second cache while all panels pass
 constexpr Size line = 64;      // bytes that come from memory at once
 
-// Weights are packed as they are, of type T, or as bf16, the upper half of a float, of type Half: then the lanes of a vector
-// hold two neighbouring vectors of columns, one in the lower halves and one in the upper ones.
-using Half = uint16_t;
+// What a packed matrix holds, and how it is multiplied: here as it is; halves.h and bytes.h have other formats. The memory of
+// each counts in words, which are numbers of type T. A packed row has a word for each column, with `rows` numbers of it.
+template <class T>
+struct Whole {
+    using Number = T;
+    using Sum = V<T>;
+    static constexpr int parts = 1;            // in which the numbers of a packed row are met
+    static constexpr Size deepest = 128;       // packed rows of a panel that stay in the first cache while all tiles pass
+    static constexpr Size words(Size k) { return k; }  // of a column
+    static Sum row(const T* packed, int) { return load(packed); }
+    static T factor(const T* a) { return *a; }
+    static void add(Sum& sum, T factor, Sum row) { sum += factor * row; }
+};
 
 // Columns that a panel of `columns` <= panel columns takes.
-template <class T, class W>
+template <class T>
 constexpr Size padded(Size columns) {
-    constexpr Size unit = width<T> * Size(sizeof(T) / sizeof(W));
-    return (columns + unit - 1) / unit * unit;
+    return (columns + width<T> - 1) / width<T> * width<T>;
 }
 
-template <class T, class W>
+template <class F>
 Size packed_size(Size k, Size n) {
-    return k * (n / panel<T> * panel<T> + padded<T, W>(n % panel<T>));
-}
-
-inline Half rounded(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    if (x != x) return Half(bits >> 16 | 0x40);
-    return Half((bits + 0x7fff + (bits >> 16 & 1)) >> 16);  // to nearest, ties to even
+    using T = typename F::Number;
+    return F::words(k) * (n / panel<T> * panel<T> + padded<T>(n % panel<T>));
 }
 
 template <class T>
-inline void put(T* row, Size column, T value) {
-    row[column] = value;
-}
-
-template <class T>
-inline void put(Half* row, Size column, T value) {
-    const Size pair = 2 * width<T>, at = column % pair;
-    row[column / pair * pair + at % width<T> * 2 + at / width<T>] = rounded(value);
-}
-
-template <class T, class W>
-void pack(W* packed, const T* data, Size row, Size column, Size k, Size n) {
-    const Size whole = n / panel<T>, rest = n % panel<T>, last = padded<T, W>(rest);
-    W* tail = packed + whole * k * panel<T>;
-    if (rest < last) memset(tail, 0, size_t(k * last) * sizeof(W));
+void pack(T* packed, const T* data, Size row, Size column, Size k, Size n) {
+    const Size whole = n / panel<T>, rest = n % panel<T>, last = padded<T>(rest);
+    T* tail = packed + whole * k * panel<T>;
+    if (rest < last) memset(tail, 0, size_t(k * last) * sizeof(T));
     if (column == 1) {  // row by row, as they lie in memory
         for (Size i = 0; i < k; i++, data += row)
             for (Size p = 0; p <= whole; p++) {
-                W* to = p < whole ? packed + (p * k + i) * panel<T> : tail + i * last;
-                const Size count = p < whole ? panel<T> : rest;
-                if constexpr (sizeof(W) == sizeof(T))
-                    memcpy(to, data + p * panel<T>, size_t(count) * sizeof(T));
-                else
-                    for (Size j = 0; j < count; j++) put<T>(to, j, data[p * panel<T> + j]);
+                T* to = p < whole ? packed + (p * k + i) * panel<T> : tail + i * last;
+                memcpy(to, data + p * panel<T>, size_t(p < whole ? panel<T> : rest) * sizeof(T));
             }
     } else {  // column by column, which is where a transposed matrix has its neighbours
         for (Size j = 0; j < n; j++) {
             const Size p = j / panel<T>, step = p < whole ? panel<T> : last;
-            W* to = packed + p * k * panel<T>;
+            T* to = packed + p * k * panel<T> + j % panel<T>;
             const T* from = data + j * column;
-            for (Size i = 0; i < k; i++) put<T>(to + i * step, j % panel<T>, from[i * row]);
+            for (Size i = 0; i < k; i++) to[i * step] = from[i * row];
         }
     }
 }
 
-// The vectors of one row of a panel, the even one and the one after it.
+// One call of a tile: c = init + a · packed for some rows and a block of `k` packed rows. Its panels are `distance` apart and
+// their rows `step`, those of c `apart`. `ahead` is what the processor may fetch meanwhile, a line for each row of the block.
 template <class T>
-inline void unpack(const T* from, V<T>& even, V<T>& odd) {
-    even = load(from);
-    odd = load(from + width<T>);
-}
-
-inline void unpack(const Half* from, V<float>& even, V<float>& odd) {
-    I<float> both;
-    memcpy(&both, from, sizeof both);
-    even = (V<float>)(both << 16);
-    odd = (V<float>)(both & ~0xffff);
-}
-
-// One call of a tile: c = init + a · packed for some rows and a block of `k` rows of the packed matrix. Its panels are
-// `distance` apart and their rows `step`, those of c `apart`. `ahead` is what the processor may fetch meanwhile, a line for each row of the block.
-template <class T, class W>
 struct Tile {
     T* c;
     Size ldc;
@@ -99,7 +72,7 @@ struct Tile {
     Size ldi;
     const T* a;
     Size row, column;
-    const W* packed;
+    const T* packed;
     Size step, distance, apart, k, columns;
     const char* ahead;
 };
@@ -113,50 +86,49 @@ inline Size place(int v, Size distance) {
 }
 
 // M rows times `Panels` panels of `Vectors` vectors, all of them in registers.
-template <class T, class W, int M, int Panels, int Vectors = UNROLLED_VECTORS>
-inline void tile(const Tile<T, W>& t) {
+template <class F, int M, int Panels, int Vectors = UNROLLED_VECTORS>
+inline void tile(const Tile<typename F::Number>& t) {
+    using T = typename F::Number;
+    using Sum = typename F::Sum;
     constexpr int vectors = Vectors * Panels;
-    V<T> sum[M][vectors];
+    Sum sum[M][vectors];
     if (t.init) {
         UNROLLED_ALL for (int m = 0; m < M; m++) {
-            UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] = load(t.init + m * t.ldi + place<T, Vectors>(v, t.apart));
+            UNROLLED_ALL for (int v = 0; v < vectors; v++) memcpy(&sum[m][v], t.init + m * t.ldi + place<T, Vectors>(v, t.apart), sizeof(Sum));
         }
     } else {
         UNROLLED_ALL for (int m = 0; m < M; m++) {
-            UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] = V<T>{};
+            UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] = Sum{};
         }
     }
     const T* a = t.a;
-    const W* packed = t.packed;
+    const T* packed = t.packed;
     const Size row = t.row, column = t.column, step = t.step, distance = t.distance;
     const char* ahead = t.ahead;
-    _Pragma("GCC unroll 2") for (Size i = t.k; i > 0; i--, a += column, packed += step, ahead += line) {
+    _Pragma("GCC unroll 2") for (Size i = t.k; i > 0; i--, packed += step, ahead += line) {
         __builtin_prefetch(ahead, 0, 2);
-        V<T> b[vectors];
-        if constexpr (vectors == 1 && sizeof(W) == sizeof(T)) {
-            b[0] = load(packed);
-        } else {
-            // an odd vector at the end of whole weights stands alone
-            UNROLLED_ALL for (int v = 0; v + 1 < vectors; v += 2) unpack(packed + place<T, Vectors>(v, distance), b[v], b[v + 1]);
-            if constexpr (vectors % 2) b[vectors - 1] = load(packed + place<T, Vectors>(vectors - 1, distance));
-        }
-        UNROLLED_ALL for (int m = 0; m < M; m++) {
-            T x = a[m * row];
-            UNROLLED_ALL for (int v = 0; v < vectors; v++) sum[m][v] += x * b[v];
+        UNROLLED_ALL for (int part = 0; part < F::parts; part++, a += column) {
+            Sum b[vectors];
+            UNROLLED_ALL for (int v = 0; v < vectors; v++) b[v] = F::row(packed + place<T, Vectors>(v, distance), part);
+            UNROLLED_ALL for (int m = 0; m < M; m++) {
+                const auto x = F::factor(a + m * row);
+                UNROLLED_ALL for (int v = 0; v < vectors; v++) F::add(sum[m][v], x, b[v]);
+            }
         }
     }
     T* const c = t.c;
     const Size ldc = t.ldc, apart = t.apart;
     UNROLLED_ALL for (int m = 0; m < M; m++) {
-        UNROLLED_ALL for (int v = 0; v < vectors; v++) store(c + m * ldc + place<T, Vectors>(v, apart), sum[m][v]);
+        UNROLLED_ALL for (int v = 0; v < vectors; v++) memcpy(c + m * ldc + place<T, Vectors>(v, apart), &sum[m][v], sizeof(Sum));
     }
 }
 
 // The last panel where it has fewer columns: if it ends inside a vector then in a copy, of which only the columns that exist
 // are written back.
-template <class T, class W, int M, int Vectors>
-inline void edge_tile(Tile<T, W> t) {
-    if (t.columns == Vectors * width<T>) return tile<T, W, M, 1, Vectors>(t);
+template <class F, int M, int Vectors>
+inline void edge_tile(Tile<typename F::Number> t) {
+    using T = typename F::Number;
+    if (t.columns == Vectors * width<T>) return tile<F, M, 1, Vectors>(t);
     constexpr Size step = Vectors * width<T>;
     T copy[M * step] = {};
     if (t.init)
@@ -165,28 +137,27 @@ inline void edge_tile(Tile<T, W> t) {
     const Size ldc = t.ldc;
     t.init = t.c = copy;
     t.ldi = t.ldc = step;
-    tile<T, W, M, 1, Vectors>(t);
+    tile<F, M, 1, Vectors>(t);
     for (int m = 0; m < M; m++) memcpy(c + m * ldc, copy + m * step, size_t(t.columns) * sizeof(T));
 }
 
-template <class T, class W, int M, int Vectors = int(sizeof(T) / sizeof(W))>
-inline void any_edge(const Tile<T, W>& t) {
-    constexpr int more = Vectors + int(sizeof(T) / sizeof(W));
-    if constexpr (more <= UNROLLED_VECTORS)
-        if (t.columns > Vectors * width<T>) return any_edge<T, W, M, more>(t);
-    edge_tile<T, W, M, Vectors>(t);
+template <class F, int M, int Vectors = 1>
+inline void any_edge(const Tile<typename F::Number>& t) {
+    if constexpr (Vectors < UNROLLED_VECTORS)
+        if (t.columns > Vectors * width<typename F::Number>) return any_edge<F, M, Vectors + 1>(t);
+    edge_tile<F, M, Vectors>(t);
 }
 
-template <class T, class W, int M>
-void tiles(const Tile<T, W>& t, Size panels) {
-    if (t.columns < panels * panel<T>)
-        any_edge<T, W, M>(t);
+template <class F, int M>
+void tiles(const Tile<typename F::Number>& t, Size panels) {
+    if (t.columns < panels * panel<typename F::Number>)
+        any_edge<F, M>(t);
     else if (panels == 4)
-        tile<T, W, M, (M == 1 ? 4 : 1)>(t);
+        tile<F, M, (M == 1 ? 4 : 1)>(t);
     else if (panels == 2)
-        tile<T, W, M, (M <= 2 ? 2 : 1)>(t);
+        tile<F, M, (M <= 2 ? 2 : 1)>(t);
     else
-        tile<T, W, M, 1>(t);
+        tile<F, M, 1>(t);
 }
 
 // Memory that will be read soon, from `data` on: what is left of it.
@@ -205,38 +176,39 @@ struct Soon {
     }
 };
 
-// All columns for few rows, which are split evenly into tiles.
-template <class T, class W>
-void multiply_rows(const Product<T>& p, Soon<T>& soon) {
-    using Tiles = void (*)(const Tile<T, W>&, Size);
-    static constexpr Tiles by_height[] = {nullptr,        tiles<T, W, 1>, tiles<T, W, 2>, tiles<T, W, 3>,
-                                          tiles<T, W, 4>, tiles<T, W, 5>, tiles<T, W, 6>};
-    const W* packed = static_cast<const W*>(p.packed);
+// All columns for few rows, which are split evenly into tiles. p.k counts packed rows, those from `begin` on of the `height`
+// ones that a panel has.
+template <class F>
+void multiply_rows(const Product<typename F::Number>& p, Size begin, Size height, Soon<typename F::Number>& soon) {
+    using T = typename F::Number;
+    using Tiles = void (*)(const Tile<T>&, Size);
+    static constexpr Tiles by_height[] = {nullptr,     tiles<F, 1>, tiles<F, 2>, tiles<F, 3>,
+                                          tiles<F, 4>, tiles<F, 5>, tiles<F, 6>};
     const Size most = p.m == 1 ? 4 : p.m == 2 ? 2 : 1;  // few rows need more panels to keep the multipliers busy
     const Size count = (p.m + tallest - 1) / tallest;
     // groups of one panel each are taken together like the panels of one group
     const bool narrow = p.groups > 1 && p.n == panel<T>;
     const Size groups = narrow ? 1 : p.groups, n = narrow ? p.groups * panel<T> : p.n;
-    const Size apart = narrow ? p.jump : panel<T>, distance = apart * (p.stride ? 1 : p.k);
+    const Size apart = narrow ? p.jump : panel<T>, words = p.stride ? 1 : height, distance = apart * words;
     for (Size group = 0; group < groups; group++) {
         for (Size low = 0; low < n;) {
             Size panels = most;
             while (panels > 1 && low + panels * panel<T> > n) panels /= 2;
             const Size columns = n - low < panels * panel<T> ? n - low : panels * panel<T>;
             const Size at = group * p.jump + low / panel<T> * apart;
-            const Size step = p.stride ? p.stride : columns < panel<T> ? padded<T, W>(columns) : panel<T>;
-            for (Size from = 0; from < p.k || from == 0; from += deepest) {
-                const Size depth = p.k - from < deepest ? p.k - from : deepest;
+            const Size step = p.stride ? p.stride : columns < panel<T> ? padded<T>(columns) : panel<T>;
+            for (Size from = 0; from < p.k || from == 0; from += F::deepest) {
+                const Size depth = p.k - from < F::deepest ? p.k - from : F::deepest;
                 const T* init = from ? p.c : p.init;
                 const Size ldi = from ? p.ldc : p.ldi;
-                const W* block = packed + at * (p.stride ? 1 : p.k) + from * step;
-                const W* next = block + (from + depth < p.k ? depth * step : distance * panels);
+                const T* block = p.packed + at * words + (begin + from) * step;
+                const T* next = block + (from + depth < p.k ? depth * step : distance * panels);
                 for (Size t = 0; t < count; t++) {
-                    const Size first = t * p.m / count, height = (t + 1) * p.m / count - first;
+                    const Size first = t * p.m / count, tall = (t + 1) * p.m / count - first;
                     const char* ahead = reinterpret_cast<const char*>(next) + t * depth * line;
-                    by_height[height]({p.c + first * p.ldc + at, p.ldc, init ? init + first * ldi + at : nullptr, ldi,
-                                       p.a + first * p.row + from * p.column, p.row, p.column, block, step, distance, apart, depth,
-                                       columns, soon.next(depth, ahead)},
+                    by_height[tall]({p.c + first * p.ldc + at, p.ldc, init ? init + first * ldi + at : nullptr, ldi,
+                                       p.a + first * p.row + from * p.column * F::parts, p.row, p.column, block, step, distance,
+                                       apart, depth, columns, soon.next(depth, ahead)},
                                       panels);
                 }
             }
@@ -245,10 +217,10 @@ void multiply_rows(const Product<T>& p, Soon<T>& soon) {
     }
 }
 
-template <class T, class W>
-void multiply(const Product<T>& p) {
-    const Size blocks = (p.m + together - 1) / together;
-    Soon<T> soon{p.soon, p.soon_count};
+// Calls work(some rows of p) for all of them.
+template <class T, class Work>
+void in_blocks(const Product<T>& p, Size most, Work work) {
+    const Size blocks = (p.m + most - 1) / most;
     for (Size b = 0; b < blocks; b++) {
         const Size first = b * p.m / blocks;
         Product<T> some = p;
@@ -256,8 +228,14 @@ void multiply(const Product<T>& p) {
         some.c += first * p.ldc;
         some.a += first * p.row;
         if (p.init) some.init += first * p.ldi;
-        multiply_rows<T, W>(some, soon);
+        work(some);
     }
+}
+
+template <class T>
+void multiply(const Product<T>& p) {
+    Soon<T> soon{p.soon, p.soon_count};
+    in_blocks(p, together, [&](const Product<T>& some) { multiply_rows<Whole<T>>(some, 0, p.k, soon); });
 }
 
 }  // namespace

@@ -64,6 +64,37 @@ void outer(const Kernels<T>& k, Matrix<T> out, Matrix<const T> left, Matrix<cons
     }
 }
 
+constexpr int64_t halves_depth = 512;
+constexpr int64_t halves_width = 512;
+
+inline int64_t outer_halves_workspace(const Kernels<float>& k) {
+    return k.halves.words(halves_depth) * (halves_width + k.panel) + k.halves.workspace(halves_depth);
+}
+inline int64_t outer_halves_workspace(const Kernels<double>&) { return 0; }
+
+// The same of numbers rounded to bf16. Nothing is copied: the products round what they multiply.
+template <class T>
+void outer_halves(const Kernels<T>& k, Matrix<T> out, Matrix<const T> left, Matrix<const T> right, int64_t rows, T* workspace,
+                  int part, int parts) {
+    const Share mine(left.columns, 16, part, parts);
+    if (mine.low == mine.high) return;
+    T* packed = workspace + k.halves.workspace(halves_depth);
+    for (int64_t column = 0; column < right.columns; column += halves_width) {
+        const int64_t width = std::min(halves_width, right.columns - column);
+        T* to = out.data + mine.low * out.stride + column;
+        for (int64_t from = 0; from < rows; from += halves_depth) {
+            const int64_t depth = std::min(halves_depth, rows - from);
+            k.halves.pack(packed, right.data + from * right.stride + column, right.stride, 1, depth, width);
+            Product<T> product{to, out.stride, from ? to : nullptr, out.stride, left.data + from * left.stride + mine.low, 1,
+                               left.stride, packed, mine.high - mine.low, depth, width};
+            product.workspace = workspace;
+            k.halves.multiply(product);
+        }
+        if (!rows)
+            for (int64_t r = 0; r < mine.high - mine.low; r++) std::fill_n(to + r * out.stride, width, T(0));
+    }
+}
+
 // out <- the sum of the rows; one chain of additions over all of them would lose digits.
 template <class T>
 void total(const Kernels<T>& k, T* out, Matrix<const T> in, int64_t rows, T* workspace, int part, int parts) {

@@ -12,7 +12,7 @@ extern "C" {
 #define UNROLLED_API __attribute__((visibility("default")))
 
 /* Changes whenever a function here changes; a caller compares it with the one that it was written for. */
-#define UNROLLED_INTERFACE 6
+#define UNROLLED_INTERFACE 7
 UNROLLED_API int32_t unrolled_interface(void);
 
 enum { UNROLLED_OK = 0, UNROLLED_NO_SUCH_ISA = 1, UNROLLED_NO_SUCH_FUNCTION = 2, UNROLLED_BAD_ARGUMENT = 3, UNROLLED_NO_MEMORY = 4, UNROLLED_NOT_FINITE = 5 };
@@ -58,11 +58,12 @@ enum {
 };
 
 /* The memory of a pass, owned by the caller, who says how long it is: a pass that would reach beyond is refused.
- * `length` counts elements: numbers of the pass's dtype; int64 where `holds` is UNROLLED_SYMBOLS; bf16, the upper half of a
- * float, where it is UNROLLED_HALVES, which only a packed matrix of floats can be. Row i begins at element
+ * `length` counts elements: numbers of the pass's dtype, int64 where `holds` is UNROLLED_SYMBOLS. A packed matrix of floats
+ * may hold numbers that are rounded: UNROLLED_HALVES to bf16, UNROLLED_QUARTERS to 8 bits with a scale for each column; then a
+ * product rounds the vector too, in the same way. Row i begins at element
  * i * stride; `across` is the distance of neighbouring columns, 1 but for a matrix that is packed. What a pass writes is
  * `writable` and overlaps no other buffer. */
-enum { UNROLLED_NUMBERS, UNROLLED_SYMBOLS, UNROLLED_HALVES };
+enum { UNROLLED_NUMBERS, UNROLLED_SYMBOLS, UNROLLED_HALVES, UNROLLED_QUARTERS };
 typedef struct {
     void* data;
     int64_t length, stride, across;
@@ -114,6 +115,7 @@ typedef struct {
  *   OUTER     out (MATRIX) <- sum over all rows of left right^T
  *   TOTAL     out (ROW) <- sum over all rows of left
  *   SCATTER   row ids[r] of out (MATRIX) <- sum of the rows r of left; right are the ids
+ *   OUTER_HALVES  as OUTER, of numbers that are rounded to bf16 first; float only
  * ROWS, FORWARD and BACKWARD have `count` instructions from the `first` on, and `registers` columns of registers. */
 enum {
     UNROLLED_PACK,
@@ -122,7 +124,8 @@ enum {
     UNROLLED_BACKWARD,
     UNROLLED_OUTER,
     UNROLLED_TOTAL,
-    UNROLLED_SCATTER
+    UNROLLED_SCATTER,
+    UNROLLED_OUTER_HALVES
 };
 
 typedef struct {
@@ -150,8 +153,7 @@ typedef struct {
  * omp_get_num_threads are given, or if the first is null the library's own. Not while another call runs. */
 UNROLLED_API void unrolled_use_openmp(void* parallel, void* index, void* size);
 
-/* Elements that PACK writes for a matrix (rows, columns) into a buffer that holds UNROLLED_NUMBERS or UNROLLED_HALVES; -1 for
- * a bad argument. */
+/* Elements that PACK writes for a matrix (rows, columns) into a buffer that `holds` this; -1 for a bad argument. */
 UNROLLED_API int64_t unrolled_packed_size(const unrolled_how* how, int32_t holds, int64_t rows, int64_t columns);
 
 /* Runs a pass, after checking that nothing in it reaches beyond the buffers: then UNROLLED_OK. UNROLLED_BAD_ARGUMENT where

@@ -27,8 +27,8 @@ void require(bool holds, const char* why) {
 
 class Validation {
   public:
-    Validation(const unrolled_pass& pass, PackedSize packed_size, int64_t element)
-        : pass(pass), packed_size(packed_size), element(element) {}
+    Validation(const unrolled_pass& pass, const PackedSizes& packed_sizes, int64_t element)
+        : pass(pass), packed_sizes(packed_sizes), element(element) {}
 
     void run() {
         counts();
@@ -81,14 +81,14 @@ class Validation {
     void buffer(const unrolled_buffer& b) const {
         require(within(b.length, 0, most) && within(b.stride, 0, most) && within(b.across, 0, most),
                 "the length or a stride of a buffer is out of range");
-        require(within(b.holds, UNROLLED_NUMBERS, packed_size.half ? UNROLLED_HALVES : UNROLLED_SYMBOLS),
+        require(within(b.holds, UNROLLED_NUMBERS, UNROLLED_QUARTERS) && (b.holds == UNROLLED_SYMBOLS || packed_sizes[size_t(b.holds)]),
                 "a buffer holds nothing that is known");
         require(!b.length || b.data, "a buffer has no memory");
         require(reinterpret_cast<uintptr_t>(b.data) % uintptr_t(bytes(b)) == 0, "a buffer is not aligned");
         require(b.holds != UNROLLED_SYMBOLS || !b.writable, "symbols are only read");
     }
 
-    int64_t bytes(const unrolled_buffer& b) const { return b.holds == UNROLLED_NUMBERS ? element : b.holds == UNROLLED_HALVES ? 2 : 8; }
+    int64_t bytes(const unrolled_buffer& b) const { return b.holds == UNROLLED_SYMBOLS ? 8 : element; }
 
     // No buffer that is written shares memory with another one.
     void overlaps() const {
@@ -119,7 +119,7 @@ class Validation {
         require(within(v.buffer, 0, pass.buffer_count - 1), "a value is in no buffer");
         const unrolled_buffer& b = buffer_of(v);
         require((b.holds == UNROLLED_SYMBOLS) == (v.kind == UNROLLED_IDS) &&
-                    (b.holds != UNROLLED_HALVES || v.kind == UNROLLED_PACKED),
+                    (b.holds < UNROLLED_HALVES || v.kind == UNROLLED_PACKED),
                 "a value and its buffer hold different things");
         const int64_t count = rows_of(v);
         if (!count) return;
@@ -128,8 +128,8 @@ class Validation {
         require(v.kind != UNROLLED_PACKED && v.kind != UNROLLED_IDS ? true : v.start == 0, "a value begins where it cannot");
         Wide last = v.start + Wide(count - 1) * b.stride + Wide(v.columns - 1) * b.across;
         if (v.kind == UNROLLED_IDS) last = Wide(count - 1) * b.stride;
-        const auto size = b.holds == UNROLLED_HALVES ? packed_size.half : packed_size.whole;
-        if (v.kind == UNROLLED_PACKED) last = v.rows <= most_columns ? Wide(size(v.rows, v.columns)) - 1 : most;
+        if (v.kind == UNROLLED_PACKED)
+            last = v.rows <= most_columns ? Wide(packed_sizes[size_t(b.holds)](v.rows, v.columns)) - 1 : most;
         require(last < b.length, "a value reaches beyond its buffer");
     }
 
@@ -178,7 +178,9 @@ class Validation {
             case UNROLLED_ROWS:
             case UNROLLED_FORWARD:
             case UNROLLED_BACKWARD: return list(s);
-            case UNROLLED_OUTER: {
+            case UNROLLED_OUTER:
+            case UNROLLED_OUTER_HALVES: {
+                require(s.stage == UNROLLED_OUTER || packed_sizes[UNROLLED_HALVES], "only floats can be rounded to bf16");
                 const unrolled_value &out = at(s.out), &left = at(s.left), &right = at(s.right);
                 require(is_one_of(out, UNROLLED_MATRIX) && out.rows == left.columns && out.columns == right.columns &&
                             has_rows(out),
@@ -295,7 +297,7 @@ class Validation {
     }
 
     const unrolled_pass& pass;
-    const PackedSize packed_size;
+    const PackedSizes packed_sizes;
     const int64_t element;
     int64_t rows = 0;
     std::vector<std::pair<int64_t, int64_t>> written;  // columns of registers
@@ -317,13 +319,13 @@ const char* why_not(F check) {
 
 }  // namespace
 
-const char* refusal(const unrolled_pass& pass, PackedSize packed_size, int64_t element) {
-    return why_not([&] { Validation(pass, packed_size, element).run(); });
+const char* refusal(const unrolled_pass& pass, const PackedSizes& packed_sizes, int64_t element) {
+    return why_not([&] { Validation(pass, packed_sizes, element).run(); });
 }
 
-const char* refusal(const unrolled_pass& pass, const unrolled_writing& writing, PackedSize packed_size, int64_t element) {
+const char* refusal(const unrolled_pass& pass, const unrolled_writing& writing, const PackedSizes& packed_sizes, int64_t element) {
     return why_not([&] {
-        Validation validation(pass, packed_size, element);
+        Validation validation(pass, packed_sizes, element);
         validation.run();
         validation.writes(writing);
     });

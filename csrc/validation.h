@@ -1,5 +1,6 @@
 // Whether a pass can run: nothing that it says may lead beyond the memory that the caller has.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -7,16 +8,13 @@
 
 namespace unrolled {
 
-// How many elements a packed matrix (k, n) has, of numbers and of halves; the latter is null where there are none.
-struct PackedSize {
-    std::ptrdiff_t (*whole)(std::ptrdiff_t k, std::ptrdiff_t n);
-    std::ptrdiff_t (*half)(std::ptrdiff_t k, std::ptrdiff_t n);
-};
+// How many elements a packed matrix (k, n) has, by what its buffer holds; null where that cannot be.
+using PackedSizes = std::array<std::ptrdiff_t (*)(std::ptrdiff_t k, std::ptrdiff_t n), 4>;
 
-// Why not, in words; nullptr if it can. `packed_size` is that of the kernels, `element` the bytes of a number.
-const char* refusal(const unrolled_pass& pass, PackedSize packed_size, int64_t element);
+// Why not, in words; nullptr if it can. `packed_sizes` are those of the kernels, `element` the bytes of a number.
+const char* refusal(const unrolled_pass& pass, const PackedSizes& packed_sizes, int64_t element);
 
 // The same for a pass that writes.
-const char* refusal(const unrolled_pass& pass, const unrolled_writing& writing, PackedSize packed_size, int64_t element);
+const char* refusal(const unrolled_pass& pass, const unrolled_writing& writing, const PackedSizes& packed_sizes, int64_t element);
 
 }  // namespace unrolled

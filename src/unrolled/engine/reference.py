@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from unrolled.engine import arrays
 from unrolled.equations.operations import ELEMENTWISE
-from unrolled.program.instructions import LISTS, Adjoint, Instruction, Program
+from unrolled.program.instructions import Adjoint, Instruction, Program
 
 Values = dict[int, Any]
 Run = Callable[[Values, int | None], None]
@@ -42,7 +42,7 @@ def forward(
     """Run ``program`` over packed ``inputs`` from the states ``initial``."""
     values = bind(program, inputs, initial, parameters)
     rows = sum(batch_sizes)
-    static, before, _, after = _lists(program, LISTS)
+    (static,), (before, after) = _lists(program, ("static",)), _lists(program, ("before", "after"), program.precision)
     static(values, None)
     before(values, rows)
     steps: dict[int, list[Tensor]] = {value: [] for value in _collected(program, save)}
@@ -81,7 +81,7 @@ def _loop(
     packed = {*program.inputs, *(i.out for i in program.before)}
     sliced = _slices(program.loop, values, packed, batch_sizes, {*steps, *program.following})
     states, finished = tuple(initial), [[] for _ in initial]  # type: tuple[Tensor, ...], list[list[Tensor]]
-    (run,) = _lists(program, ("loop",))
+    (run,) = _lists(program, ("loop",), program.precision)
     for t, n in enumerate(batch_sizes):
         states = _retire(states, n, finished)
         here = values | {v: pieces[t] for v, pieces in sliced.items()}
@@ -117,13 +117,14 @@ def backward(
     values = bind(program, inputs, final, parameters)
     rows = sum(batch_sizes)
     _lists(program, ("static",))[0](values, None)
-    fixed, after, before, static = _lists(adjoint, ("fixed", "after", "before", "static"))
+    fixed, static = _lists(adjoint, ("fixed", "static"))
+    after, before = _lists(adjoint, ("after", "before"), program.precision)
     fixed(values, None)
     values.update(zip(adjoint.saved, saved, strict=True))
     values.update(zip(adjoint.seeds, outputs, strict=True))
     after(values, rows)
     steps: dict[int, list[Tensor]] = {value: [] for value in adjoint.stored}
-    first = _reverse_loop(adjoint, values, final, batch_sizes, steps)
+    first = _reverse_loop(program, adjoint, values, final, batch_sizes, steps)
     for value, pieces in steps.items():
         values[value] = torch.cat(pieces[::-1]) if pieces else values[_LIKE].new_zeros(0, *adjoint.shapes[value])
     before(values, rows)
@@ -149,7 +150,7 @@ def each_its_own(gradients: list[Tensor | None]) -> list[Tensor | None]:
 
 
 def _reverse_loop(
-    adjoint: Adjoint, values: Values, final: Sequence[Tensor], batch_sizes: Sequence[int],
+    program: Program, adjoint: Adjoint, values: Values, final: Sequence[Tensor], batch_sizes: Sequence[int],
     steps: dict[int, list[Tensor]],
 ) -> tuple[Tensor, ...]:  # fmt: skip
     """Run the adjoint loop backwards; the adjoints of the states before each sequence's first step."""
@@ -158,7 +159,7 @@ def _reverse_loop(
     packed = {*adjoint.saved, *adjoint.seeds, *(i.out for i in adjoint.after)}
     also = {*steps, *(v for v in adjoint.carry_out if v is not None)}
     sliced = _slices(adjoint.loop, values, packed, batch_sizes, also)
-    (run,) = _lists(adjoint, ("loop",))
+    (run,) = _lists(adjoint, ("loop",), program.precision)
     alive = batch_sizes[-1] if batch_sizes else 0
     carry = tuple(state[:alive] for state in final)
     for t in range(len(batch_sizes) - 1, -1, -1):
@@ -185,22 +186,23 @@ def _slices(
     return {v: torch.split(values[v], list(batch_sizes)) for v in read & packed if isinstance(values[v], Tensor)}
 
 
-def _lists(plan: Program | Adjoint, names: tuple[str, ...]) -> tuple[Run, ...]:
-    """The instruction lists of these names as callables."""
+def _lists(plan: Program | Adjoint, names: tuple[str, ...], precision: str = "fp32") -> tuple[Run, ...]:
+    """The instruction lists of these names as callables, with products of this precision."""
     # torch.compile looks through a cache and warns of it: it traces this once anyway
-    return _prepared_lists(plan, names) if torch.compiler.is_compiling() else _cached_lists(plan, names)
+    prepare = _prepared_lists if torch.compiler.is_compiling() else _cached_lists
+    return prepare(plan, names, precision)
 
 
-def _prepared_lists(plan: Program | Adjoint, names: tuple[str, ...]) -> tuple[Run, ...]:
-    return tuple(_prepared(getattr(plan, name)) for name in names)
+def _prepared_lists(plan: Program | Adjoint, names: tuple[str, ...], precision: str) -> tuple[Run, ...]:
+    return tuple(_prepared(getattr(plan, name), precision) for name in names)
 
 
 _cached_lists = lru_cache(maxsize=1024)(_prepared_lists)
 
 
-def _prepared(instructions: tuple[Instruction, ...]) -> Run:
+def _prepared(instructions: tuple[Instruction, ...], precision: str) -> Run:
     """The list as one callable that adds its results to the values; ``rows`` is None for static lists."""
-    kernels = [(_kernel(i), i.out, i.args, i.op in _NEED_ROWS) for i in instructions]
+    kernels = [(_kernel(i, precision), i.out, i.args, i.op in _NEED_ROWS) for i in instructions]
 
     def run(values: Values, rows: int | None) -> None:
         for kernel, out, args, sized in kernels:
@@ -210,13 +212,20 @@ def _prepared(instructions: tuple[Instruction, ...]) -> Run:
     return run
 
 
-def _kernel(instruction: Instruction) -> Callable[..., Any]:
+def _kernel(instruction: Instruction, precision: str) -> Callable[..., Any]:
     op, data = instruction.op, instruction.data
+    if precision == "bf16" and op in _PRODUCTS:
+        exact = _KERNELS[op]
+        return lambda *args: exact(*args[:-2], *map(_rounded, args[-2:]), *data)
     if op in ELEMENTWISE:
         value = ELEMENTWISE[op].value
         return lambda *args: value(arrays, *args, *data)
     kernel = _KERNELS[op]
     return (lambda *args: kernel(*args, *data)) if data else kernel
+
+
+def _rounded(value: Tensor) -> Tensor:
+    return value.to(torch.bfloat16).to(value.dtype)
 
 
 def _product(matrix: Tensor, vector: Tensor, transposed: str = "") -> Tensor:
@@ -263,6 +272,7 @@ def _one_hot(like: Tensor, rows: int | None, ids: Tensor, size: int) -> Tensor:
 
 _LIKE = -1  # the key of a tensor that shows dtype and device
 _NEED_ROWS = frozenset(("expand", "concat", "zeros", "one_hot"))
+_PRODUCTS = frozenset(("product", "affine", "outer"))
 _KERNELS: dict[str, Callable[..., Any]] = {
     "number": lambda value: value,
     "product": _product,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import unrolled.native
 from unrolled.errors import BackendError
 
-INTERFACE = 6  # the version of csrc/unrolled.h that this file was written for
+INTERFACE = 7  # the version of csrc/unrolled.h that this file was written for
 LIBRARY = {"nt": "unrolled.dll"}.get(os.name, "libunrolled.so")
 _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "unrolled_interface": (c_int32, []),
@@ -42,7 +42,7 @@ _REASONS = {
 
 
 _NOT_FINITE = 5
-NUMBERS, SYMBOLS, HALVES = range(3)  # what a buffer holds
+NUMBERS, SYMBOLS, HALVES, QUARTERS = range(4)  # what a buffer holds
 
 
 class How(ctypes.Structure):
@@ -124,7 +124,7 @@ class Core:
         self.library.unrolled_use_openmp(*functions)
 
     def packed_size(self, how: How, rows: int, columns: int, holds: int = NUMBERS) -> int:
-        """The elements of a packed matrix (rows, columns) of numbers, or of ``HALVES``."""
+        """The elements of a packed matrix (rows, columns) that ``holds`` NUMBERS, HALVES or QUARTERS."""
         size: int = self.library.unrolled_packed_size(ctypes.byref(how), holds, rows, columns)
         return size
 
@@ -167,7 +167,7 @@ class Absent:
 def find_core() -> Core | Absent:
     """The core of this installation, or why there is none.
 
-    The environment variable ``UNROLLED_ISA`` forces an instruction set: generic, avx2 or avx512.
+    The environment variable ``UNROLLED_ISA`` forces an instruction set: generic, avx2, avx512, avx512_bf16 or amx.
     """
     # an editable installation keeps the library on the path of the package, not beside this file
     found = [path for folder in unrolled.native.__path__ if (path := Path(folder) / LIBRARY).exists()]

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.native import lowering, static
-from unrolled.native.core import Core, Pass
+from unrolled.native.core import HALVES, NUMBERS, Core, Pass
 from unrolled.native.lowering import Found, Given, Plan, Room, Rows, State
 from unrolled.native.memory import WRITABLE, Entry, address, entry, room
 from unrolled.native.work import Instructions, backward_work, forward_work
 from unrolled.program.instructions import Adjoint, Program
 
 Array = NDArray[Any]
+_HOLDS = {"fp32": NUMBERS, "bf16": HALVES}  # what packed matrices hold, by the precision of a program
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,13 @@ def _dtype(*groups: Sequence[Array]) -> np.dtype[Any]:
 
 @lru_cache(maxsize=256)
 def _forward_plan(program: Program, save: tuple[int, ...], dense: bool, operations: tuple[str, ...]) -> Plan:
-    return lowering.plan(forward_work(program, save, dense), operations)
+    return lowering.plan(forward_work(program, save, dense), operations, _HOLDS[program.precision])
 
 
 @lru_cache(maxsize=256)
 def _backward_plan(program: Program, adjoint: Adjoint, operations: tuple[str, ...]) -> tuple[Plan, Instructions]:
     work, last = backward_work(program, adjoint)
-    return lowering.plan(work, operations), last
+    return lowering.plan(work, operations, _HOLDS[program.precision]), last
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,12 @@ class _Call:
                 array[: self.batch, column : column + states[index].shape[1]] = states[index]
         else:
             assert type(wanted) is Room
-            shape = (self.core.packed_size(self.how, *wanted.shape),) if wanted.packed else wanted.shape
+            shape, holds = wanted.shape, wanted.holds or 0
+            if wanted.holds is not None:
+                shape = (self.core.packed_size(self.how, *shape, holds),)
             array, at = room(shape, self.dtype)
+            self.buffers.append(array)
+            return at, array.size, array.shape[-1], 1, WRITABLE | holds
         self.buffers.append(array)
         return at, array.size, array.shape[-1], 1, WRITABLE
 

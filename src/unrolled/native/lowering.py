@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.native.core import HALVES, NUMBERS
 from unrolled.native.layout import Layout, Line
 from unrolled.native.work import AFTER, BATCH, BEFORE, IDS, MATRIX, NUMBER, PACKED, REGISTER, ROW, STEP, Work
 from unrolled.program.instructions import Instruction, Shape
@@ -27,7 +28,7 @@ STAGE = np.dtype(
         ("first", "i8"), ("count", "i8"), ("registers", "i8"),
     ]
 )  # fmt: skip
-PACK, ROWS, FORWARD, BACKWARD, OUTER, TOTAL, SCATTER = range(7)
+PACK, ROWS, FORWARD, BACKWARD, OUTER, TOTAL, SCATTER, OUTER_HALVES = range(8)
 _LANES = 16  # registers begin where a vector register would
 
 
@@ -57,10 +58,11 @@ class State:
 
 @dataclass(frozen=True)
 class Room:
-    """A new array: for a packed matrix, or for the sum over all rows that ``value`` is, or its transpose."""
+    """A new array: for a packed matrix that ``holds`` NUMBERS, HALVES or QUARTERS, or for the sum over all rows that
+    ``value`` is, or its transpose."""
 
     shape: Shape
-    packed: bool = False
+    holds: int | None = None
     value: int | None = None
     transposed: bool = False
 
@@ -98,15 +100,16 @@ class Plan:
         return len(self.values), len(self.instructions), len(self.stages)
 
 
-def plan(work: Work, operations: Sequence[str]) -> Plan:
-    """Lower ``work`` for a core that knows ``operations``."""
-    return _Lowering(work, {name: i for i, name in enumerate(operations)}).plan()
+def plan(work: Work, operations: Sequence[str], holds: int = NUMBERS) -> Plan:
+    """Lower ``work`` for a core that knows ``operations``; packed matrices hold NUMBERS, HALVES or QUARTERS."""
+    return _Lowering(work, {name: i for i, name in enumerate(operations)}, holds).plan()
 
 
 @dataclass
 class _Lowering:
     work: Work
     operations: Mapping[str, int]
+    holds: int
     buffers: list[Buffer] = field(default_factory=list)
     values: list[tuple[int, int, int, int, int, float]] = field(default_factory=list)
     instructions: list[tuple[int, int, list[int], int, float, float]] = field(default_factory=list)
@@ -302,7 +305,7 @@ class _Lowering:
         if key not in self.index:
             shape = self._shape(value, transposed)
             matrix = self._operand(MATRIX, self._given(Given(value, transposed, packed=True)), 0, shape[1], shape[0])
-            self.index[key] = self._operand(PACKED, self._buffer(Room(shape, packed=True)), 0, shape[1], shape[0])
+            self.index[key] = self._operand(PACKED, self._buffer(Room(shape, self.holds)), 0, shape[1], shape[0])
             self.packs.append((PACK, self.index[key], matrix, 0, 0, 0, 0))
         return self.index[key]
 
@@ -328,11 +331,12 @@ class _Lowering:
     def _sum(self, instruction: Instruction) -> tuple[int, ...]:
         transposed = instruction.op == "scatter"
         shape = self._shape(instruction.out, transposed)
-        room = self._buffer(Room(shape, False, instruction.out, transposed))
+        room = self._buffer(Room(shape, None, instruction.out, transposed))
         self.index["sum", instruction.out] = room
         kind, rows = (ROW, 0) if instruction.op == "total" else (MATRIX, shape[0])
         out = self._operand(kind, room, 0, shape[-1], rows)
-        stage = {"outer": OUTER, "total": TOTAL, "scatter": SCATTER}[instruction.op]
+        outer = OUTER_HALVES if self.holds == HALVES else OUTER
+        stage = {"outer": outer, "total": TOTAL, "scatter": SCATTER}[instruction.op]
         left, right = [*(self._value(a) for a in instruction.args), 0][:2]
         return stage, out, left, right, 0, 0, 0
 

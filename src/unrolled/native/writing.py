@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.native import lowering
-from unrolled.native.core import HALVES, NUMBERS, Core, Pass, Writing
+from unrolled.native.core import NUMBERS, Core, Pass, Writing
 from unrolled.native.execution import laid_out
 from unrolled.native.lowering import Given, Room, State
 from unrolled.native.memory import WRITABLE, Entry, address, entry, room
@@ -50,7 +50,7 @@ class Writer:
         holds: int = NUMBERS,
     ) -> None:
         self.core, self.dtype, self.how, self.holds = core, dtype, core.how(dtype, threads), holds
-        self.plan = lowering.plan(work, core.operations)
+        self.plan = lowering.plan(work, core.operations, holds)
         self.arrays: list[Array] = []  # so that they live
         self.entries = [self._entry(buffer, values) for buffer in self.plan.buffers]
         made = self._pass([], 0, self.plan.stages[:-1])  # all but the last stage pack
@@ -92,7 +92,7 @@ class Writer:
         assert type(wanted) is Room
         rows, columns = wanted.shape
         size = self.core.packed_size(self.how, rows, columns, self.holds)
-        array, at = room((size,), np.dtype(np.uint16) if self.holds == HALVES else self.dtype)
+        array, at = room((size,), self.dtype)
         self.arrays.append(array)
         return at, size, 1, 1, WRITABLE | self.holds
 

@@ -16,7 +16,8 @@ from unrolled.recurrence import Recurrence
 
 def language_model(
     recurrence: Recurrence | System | str, vocabulary: int, hidden: int, num_layers: int = 1,
-    embedding: int | None = None, dropout: float = 0.0, dtype: torch.dtype | None = None, device: Any = None,
+    embedding: int | None = None, dropout: float = 0.0, precision: str = "fp32", dtype: torch.dtype | None = None,
+    device: Any = None,
 ) -> Recurrent:  # fmt: skip
     """A ``Recurrent`` over ids: input and output are symbols, all other sizes that are free are ``hidden``.
 
@@ -45,5 +46,6 @@ def language_model(
     fixed = {term for name in sizes for term, _ in system.sizes[name].terms}
     sizes |= {name: hidden for name in system.free_sizes if name not in fixed}
     return Recurrent(
-        system, num_layers, dropout=dropout, embedding=embedding, sizes=sizes, dtype=dtype, device=device
+        system, num_layers, dropout=dropout, embedding=embedding, sizes=sizes, precision=precision, dtype=dtype,
+        device=device,
     )  # fmt: skip

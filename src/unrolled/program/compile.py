@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from unrolled.calculus.reverse import measure
@@ -10,18 +11,28 @@ from unrolled.calculus.shapes import Shape
 from unrolled.equations.expression import BEFORE as STEP_BEFORE
 from unrolled.equations.expression import NOW, Expression, number, substitute, symbol, symbols
 from unrolled.equations.system import System
+from unrolled.errors import ConfigurationError
 from unrolled.program.instructions import Instruction, Program
 from unrolled.program.schedule import BEFORE, LOOP, STATIC, Schedule, schedule
+from unrolled.program.validation import PRECISIONS
 from unrolled.program.writing import Writer
 
 
-def compile_system(system: System, sizes: Mapping[str, int], ids: Iterable[str] = (), logits: bool = False) -> Program:
+def compile_system(
+    system: System, sizes: Mapping[str, int], ids: Iterable[str] = (), logits: bool = False, precision: str = "fp32"
+) -> Program:
     """The Program of ``system``.
 
     ``sizes`` are as in ``System.resolve``; ``ids`` names the inputs that come as integer symbols; with ``logits`` an
-    output that is a softmax is replaced by its argument.
+    output that is a softmax is replaced by its argument; ``precision`` as in ``Program``.
+
+    Raises:
+        ConfigurationError: there is no such precision.
     """
-    return _compile(system, tuple(sorted(sizes.items())), tuple(sorted(ids)), logits)
+    if precision not in PRECISIONS:
+        raise ConfigurationError(f"The precision is {precision!r}; it can be {' or '.join(PRECISIONS)}.")
+    program = _compile(system, tuple(sorted(sizes.items())), tuple(sorted(ids)), logits)
+    return program if precision == program.precision else replace(program, precision=precision)
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from unrolled.program.validation import validate
+from unrolled.program.validation import PRECISIONS, validate
 
 Shape = tuple[int, ...]
 LISTS = ("static", "before", "loop", "after")
@@ -35,6 +35,9 @@ class Program:
     of vectors), ``parameters`` static ones. State i is ``previous[i]`` before a step and ``following[i]`` after it, and
     starts from ``initial[i]``: a float, or an int that names a static value. The lists run in this order: ``static``
     once, ``before`` for all steps at once, ``loop`` step by step, ``after`` for all steps at once.
+
+    ``precision`` "bf16": what the products of steps multiply is first rounded to bfloat16, forward and backward; their
+    sums, and everything else, are of the dtype of the call ("fp32").
     """
 
     shapes: tuple[Shape, ...]
@@ -49,6 +52,7 @@ class Program:
     before: tuple[Instruction, ...]
     loop: tuple[Instruction, ...]
     after: tuple[Instruction, ...]
+    precision: str = PRECISIONS[0]
     text: str = field(init=False, compare=False, repr=False)  # the program as JSON, as an operator carries it
 
     def __post_init__(self) -> None:
@@ -73,8 +77,9 @@ class Program:
         lists = {key: tuple(_instruction(item) for item in data[key]) for key in LISTS}
         plain = ("inputs", "ids", "parameters", "previous", "following", "initial", "outputs")
         shapes = tuple(tuple(shape) for shape in data["shapes"])
+        precision = data.get("precision", PRECISIONS[0])  # programs that were saved before there was a choice
         given: dict[str, Any] = {key: tuple(data[key]) for key in plain} | lists
-        return Program(shapes=shapes, **given)
+        return Program(shapes=shapes, precision=precision, **given)
 
 
 @dataclass(frozen=True, eq=False)
