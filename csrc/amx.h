@@ -10,6 +10,7 @@ namespace UNROLLED_NAME {
 namespace {
 
 constexpr Size tile_rows = 16, tile_columns = 16, tile_words = 16 * 16;
+constexpr Size tiles_together = 6;  // rows of tiles that stay in the second cache while all columns pass
 static_assert(panel<float> % (2 * tile_columns) == 0 && half_unit == 32 && half_depth % half_unit == 0);
 
 // Compilers do not know that tiles read and write memory: what was written before this is there, what is read after it is new.
@@ -47,6 +48,7 @@ struct Corner {
     const float *upper, *lower;  // the tiles of a, one after the other
     const float* packed;
     Size step, tiles;  // words from one packed row to the next; how many tiles to multiply
+    const float* next;  // what will be c
 };
 
 template <bool Lower, bool Right>
@@ -64,7 +66,14 @@ inline void multiply_corner(const Corner& t, Size split) {
         if constexpr (Lower && Right) _tile_zero(3);
     }
     const float *upper = t.upper, *lower = t.lower, *packed = t.packed;
-    for (Size i = 0; i < t.tiles; i++, upper += tile_words, lower += tile_words, packed += 16 * t.step) {
+    const float* next = t.next;
+    for (Size i = 0; i < t.tiles; i++, upper += tile_words, lower += tile_words, packed += 16 * t.step, next += t.ldc) {
+        if (i < tile_rows) {  // the next corner, or near it
+            __builtin_prefetch(next, 1);
+            __builtin_prefetch(next + tile_columns, 1);
+            __builtin_prefetch(next + tile_rows * t.ldc, 1);
+            __builtin_prefetch(next + tile_rows * t.ldc + tile_columns, 1);
+        }
         _tile_loadd(6, packed, int(t.step * 4));
         _tile_loadd(4, upper, 64);
         _tile_dpbf16ps(0, 4, 6);
@@ -106,20 +115,30 @@ inline void edge_corner(Corner t, const Shape& shape, Size columns) {
     for (Size r = 0; r < rows; r++) memcpy(c + r * ldc, copy + r * step, size_t(columns) * sizeof(float));
 }
 
-// Rows of `a`, k numbers of each from `from` on, as tiles one below the other.
-inline void tiles_of(float* to, const Product<float>& p, Size first, Size height, Size from, Size k) {
-    const float* a = p.a + first * p.row + from * p.column;
-    for (Size i = 0; i < k; i += 32, to += tile_words) {
-        if (p.column == 1) {
-            for (Size r = 0; r < height; r++) {
-                const I<float> made = row_of_pairs(a + r * p.row + i, k - i);
-                memcpy(to + r * 16, &made, sizeof made);
-            }
-        } else {
-            I<float> square[16];
-            for (Size j = 0; j < 16; j++) square[j] = pairs_of(a, p.column, 1, i + 2 * j, k, height);
-            transpose(square);
-            memcpy(to, square, size_t(height) * sizeof square[0]);
+// Up to 16 rows of `a`, of which k numbers are left, as one tile.
+inline void tile_of(float* to, const float* a, Size row, Size column, Size height, Size k) {
+    if (column == 1) {
+        for (Size r = 0; r < height; r++) {
+            const I<float> made = row_of_pairs(a + r * row, k);
+            memcpy(to + r * 16, &made, sizeof made);
+        }
+    } else {
+        I<float> square[16];
+        UNROLLED_ALL for (Size j = 0; j < 16; j++) square[j] = pairs_of(a, column, 1, 2 * j, k, height);
+        transpose(square);
+        memcpy(to, square, size_t(height) * sizeof square[0]);
+    }
+}
+
+// All rows of `p.a`, k numbers of each from `from` on, as tiles: those of the same rows one after the other.
+inline void tiles_of(const Product<float>& p, Size from, Size k, Size heights) {
+    const float* a = p.a + from * p.column;
+    for (Size i = 0; i < k; i += 32) {
+        if (p.column != 1 && i + 32 < k) fetch(a + (i + 32) * p.column, p.column, k - i - 32 < 32 ? k - i - 32 : 32, p.m * Size(sizeof(float)));
+        for (Size h = 0; h < heights; h++) {
+            const Size first = h * tile_rows, height = p.m - first < tile_rows ? p.m - first : tile_rows;
+            float* to = p.workspace + (h * whole_units(k) / 32 + i / 32) * tile_words;
+            tile_of(to, a + first * p.row + i * p.column, p.row, p.column, height, k - i);
         }
     }
 }
@@ -135,12 +154,13 @@ void multiply_tiles(const Product<float>& p, Size from, Size depth, Size heights
             const Size start = low / panel<float> * panel<float>;  // of the panel
             const Size at = group * p.jump + low, step = padded<float>(p.n - start < panel<float> ? p.n - start : panel<float>);
             for (Size h = 0; h < heights; h += 2) {
-                const Size first = h * p.m / heights, middle = (h + 1) * p.m / heights;
-                shape.use(middle - first, h + 1 < heights ? (h + 2) * p.m / heights - middle : 0);
+                const Size first = h * tile_rows, rest = p.m - first;
+                shape.use(rest < 16 ? rest : 16, rest < 16 ? 0 : rest < 32 ? rest - 16 : 16);
                 const float* a = p.workspace + h * tiles * tile_words;
                 const Corner corner{p.c + first * p.ldc + at, p.ldc, init ? init + first * ldi + at : nullptr, ldi, a,
                                     a + tiles * tile_words,
-                                    p.packed + (group * p.jump + start) * words + from / 2 * step + (low - start), step, tiles};
+                                    p.packed + (group * p.jump + start) * words + from / 2 * step + (low - start), step, tiles,
+                                    p.c + (h + 2 < heights ? (h + 2) * tile_rows * p.ldc + at : at + 2 * tile_columns)};
                 if (columns % tile_columns)
                     edge_corner(corner, shape, columns);
                 else
@@ -151,14 +171,11 @@ void multiply_tiles(const Product<float>& p, Size from, Size depth, Size heights
 
 void multiply_on_tiles(const Product<float>& p) {
     Shape shape;
-    in_blocks(p, together, [&](const Product<float>& some) {
+    in_blocks(p, tiles_together * tile_rows, tile_rows, [&](const Product<float>& some) {
         const Size heights = (some.m + tile_rows - 1) / tile_rows;
         for (Size from = 0; from < p.k; from += half_depth) {
             const Size depth = p.k - from < half_depth ? p.k - from : half_depth;
-            for (Size h = 0; h < heights; h++) {
-                const Size first = h * some.m / heights, height = (h + 1) * some.m / heights - first;
-                tiles_of(some.workspace + h * whole_units(depth) / 2 * tile_rows, some, first, height, from, depth);
-            }
+            tiles_of(some, from, depth, heights);
             multiply_tiles(some, from, depth, heights, shape);
         }
     });

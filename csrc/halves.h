@@ -72,30 +72,39 @@ inline I<float> row_of_pairs(const float* from, Size count) {
 }
 #endif
 
-// The pairs of `count` <= one vector of columns: row i of the result begins at to + i * step.
-inline void pack_vector(float* to, Size step, const float* data, Size row, Size column, Size k, Size count) {
+// What will be read soon: `bytes` of each of `rows` rows, `apart` numbers from each other.
+inline void fetch(const float* data, Size apart, Size rows, Size bytes) {
+    for (Size r = 0; r < rows; r++, data += apart)
+        for (Size at = 0; at < bytes; at += line) __builtin_prefetch(reinterpret_cast<const char*>(data) + at, 0, 2);
+}
+
+// Pairs of `columns` <= panel columns of k rows, as rows of `step` words.
+inline void pack_panel(float* to, Size step, const float* data, Size row, Size column, Size k, Size columns) {
 #ifdef UNROLLED_PAIRS
     if (row == 1) {  // where columns lie as rows
-        for (Size i = 0; i < whole_units(k); i += 32, to += 16 * step) {
-            I<float> square[16] = {};
-            for (Size j = 0; j < count && j < 16; j++) square[j] = row_of_pairs(data + j * column + i, k - i);
-            transpose(square);
-            UNROLLED_ALL for (int p = 0; p < 16; p++) memcpy(to + p * step, &square[p], sizeof square[p]);
-        }
+        for (Size j = 0; j < columns; j += 16)
+            for (Size i = 0; i < k; i += 32) {
+                I<float> square[16] = {};
+                for (Size c = 0; c < 16 && j + c < columns; c++) square[c] = row_of_pairs(data + (j + c) * column + i, k - i);
+                transpose(square);
+                UNROLLED_ALL for (int p = 0; p < 16; p++) memcpy(to + j + (i / 2 + p) * step, &square[p], sizeof square[p]);
+            }
         return;
     }
 #endif
     for (Size i = 0; i < whole_units(k); i += 2, to += step) {
-        const I<float> made = pairs_of(data, row, column, i, k, count);
-        memcpy(to, &made, sizeof made);
+        if (i + 8 < k) fetch(data + (i + 8) * row, row, 2, columns * Size(sizeof(float)));
+        for (Size j = 0; j < columns; j += width<float>) {
+            const I<float> made = pairs_of(data + j * column, row, column, i, k, columns - j);
+            memcpy(to + j, &made, sizeof made);
+        }
     }
 }
 
 void pack_halves(float* packed, const float* data, Size row, Size column, Size k, Size n) {
     for (Size low = 0; low < n; low += panel<float>) {
         const Size columns = n - low < panel<float> ? n - low : panel<float>, step = padded<float>(columns);
-        for (Size j = 0; j < columns; j += width<float>)
-            pack_vector(packed + j, step, data + (low + j) * column, row, column, k, columns - j);
+        pack_panel(packed, step, data + low * column, row, column, k, columns);
         packed += whole_units(k) / 2 * step;
     }
 }
@@ -162,9 +171,10 @@ inline void round_factors(Product<float>& p, Size from, Size k) {
         }
 }
 
+#ifndef UNROLLED_TILES
 void multiply_halves(const Product<float>& p) {
     Soon<float> soon{p.soon, p.soon_count};
-    in_blocks(p, together, [&](const Product<float>& some) {
+    in_blocks(p, together, 1, [&](const Product<float>& some) {
         for (Size from = 0; from < p.k || from == 0; from += half_depth) {
             Product<float> now = some;
             if (from) now.init = some.c, now.ldi = some.ldc;
@@ -173,6 +183,7 @@ void multiply_halves(const Product<float>& p) {
         }
     });
 }
+#endif
 
 }  // namespace
 }  // namespace UNROLLED_NAME

@@ -11,6 +11,7 @@
 
 #include "lanes.h"
 #include "products.h"
+#include "quarters.h"
 #ifdef UNROLLED_TILES
 #include "amx.h"
 #else
@@ -347,6 +348,12 @@ constexpr Kernels<float>::Packing in_halves(float) {
 }
 constexpr Kernels<double>::Packing in_halves(double) { return {}; }
 
+constexpr Kernels<float>::Packing in_quarters(float) {
+    const auto size = [](Size k, Size n) { return k <= Quarters::most ? packed_size<Quarters>(k, n) : -1; };
+    return {Quarters::words, size, quarters_workspace, pack_quarters, multiply_quarters};
+}
+constexpr Kernels<double>::Packing in_quarters(double) { return {}; }
+
 template <class T>
 constexpr Kernels<T> kernels() {
     return {
@@ -355,7 +362,7 @@ constexpr Kernels<T> kernels() {
         unary<T, Cos>,      unary<T, Clip>, unary<T, Sign>,     unary<T, Positive>,  unary<T, Heaviside>,
         unary<T, Within>,   binary<T, Add>, binary<T, Sub>,     binary<T, Mul>,      binary<T, Div>,    binary<T, Max>,
         binary<T, Min>,     binary<T, DTanh>, binary<T, DSigmoid>, sum<T>, dot<T>, softmax<T>, panel<T>, as_it_is<T>(),
-        in_halves(T()), {},
+        in_halves(T()), in_quarters(T()),
     };
 }
 

@@ -217,14 +217,14 @@ void multiply_rows(const Product<typename F::Number>& p, Size begin, Size height
     }
 }
 
-// Calls work(some rows of p) for all of them.
+// Calls work(some rows of p) for all of them, at most `most` at a time, in steps of `unit` rows.
 template <class T, class Work>
-void in_blocks(const Product<T>& p, Size most, Work work) {
-    const Size blocks = (p.m + most - 1) / most;
+void in_blocks(const Product<T>& p, Size most, Size unit, Work work) {
+    const Size blocks = (p.m + most - 1) / most, units = (p.m + unit - 1) / unit;
     for (Size b = 0; b < blocks; b++) {
-        const Size first = b * p.m / blocks;
+        const Size first = b * units / blocks * unit, last = (b + 1) * units / blocks * unit;
         Product<T> some = p;
-        some.m = (b + 1) * p.m / blocks - first;
+        some.m = (last < p.m ? last : p.m) - first;
         some.c += first * p.ldc;
         some.a += first * p.row;
         if (p.init) some.init += first * p.ldi;
@@ -235,7 +235,7 @@ void in_blocks(const Product<T>& p, Size most, Work work) {
 template <class T>
 void multiply(const Product<T>& p) {
     Soon<T> soon{p.soon, p.soon_count};
-    in_blocks(p, together, [&](const Product<T>& some) { multiply_rows<Whole<T>>(some, 0, p.k, soon); });
+    in_blocks(p, together, 1, [&](const Product<T>& some) { multiply_rows<Whole<T>>(some, 0, p.k, soon); });
 }
 
 }  // namespace

@@ -128,8 +128,11 @@ class Validation {
         require(v.kind != UNROLLED_PACKED && v.kind != UNROLLED_IDS ? true : v.start == 0, "a value begins where it cannot");
         Wide last = v.start + Wide(count - 1) * b.stride + Wide(v.columns - 1) * b.across;
         if (v.kind == UNROLLED_IDS) last = Wide(count - 1) * b.stride;
-        if (v.kind == UNROLLED_PACKED)
-            last = v.rows <= most_columns ? Wide(packed_sizes[size_t(b.holds)](v.rows, v.columns)) - 1 : most;
+        if (v.kind == UNROLLED_PACKED) {
+            const int64_t size = v.rows <= most_columns ? packed_sizes[size_t(b.holds)](v.rows, v.columns) : -1;
+            require(size >= 0, "a matrix has too many rows to be packed like this");
+            last = size - 1;
+        }
         require(last < b.length, "a value reaches beyond its buffer");
     }
 

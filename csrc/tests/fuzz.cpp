@@ -85,17 +85,12 @@ struct Example {
 
     int32_t packed(Random& random, const unrolled_how& how, int64_t rows_, int64_t columns) {
         const int32_t matrix = value(UNROLLED_MATRIX, numbers(random, rows_ * columns, columns, false), rows_, columns);
-        const bool half = element == 4 && pick(random, 0, 1);
-        const int64_t size = unrolled_packed_size(&how, half ? UNROLLED_HALVES : UNROLLED_NUMBERS, rows_, columns);
-        int32_t in;
-        if (half) {
-            memory.emplace_back(new char[size_t(size) * 2]);
-            buffers.push_back({memory.back().get(), size, size, 1, UNROLLED_HALVES, 1});
-            in = int32_t(buffers.size() - 1);
-        } else {
-            in = numbers(random, size, size, true);
-            results.pop_back();  // how it looks is the instruction set's own matter
-        }
+        const int32_t holds[] = {UNROLLED_NUMBERS, UNROLLED_HALVES, UNROLLED_QUARTERS};
+        const int32_t held = element == 4 ? holds[pick(random, 0, 2)] : UNROLLED_NUMBERS;
+        const int64_t size = unrolled_packed_size(&how, held, rows_, columns);
+        const int32_t in = numbers(random, size, size, true);
+        results.pop_back();  // how it looks is the instruction set's own matter
+        buffers[size_t(in)].holds = held;
         const int32_t out = value(UNROLLED_PACKED, in, rows_, columns);
         stages.push_back({UNROLLED_PACK, out, matrix, 0, 0, 0, 0});
         return out;
@@ -144,7 +139,8 @@ struct Example {
         stage(pick(random, 0, 1) ? UNROLLED_FORWARD : UNROLLED_BACKWARD, loop, 2 * h + 1);
 
         const int32_t outer = value(UNROLLED_MATRIX, numbers(random, h * x, x, true), h, x);
-        stages.push_back({UNROLLED_OUTER, outer, right, input, 0, 0, 0});
+        const bool halves = element == 4 && pick(random, 0, 1);
+        stages.push_back({halves ? UNROLLED_OUTER_HALVES : UNROLLED_OUTER, outer, right, input, 0, 0, 0});
         stages.push_back({UNROLLED_TOTAL, value(UNROLLED_ROW, numbers(random, h, h, true), 0, h), right, 0, 0, 0, 0});
         const int32_t by_symbol = value(UNROLLED_MATRIX, numbers(random, symbols * h, h, true), symbols, h);
         stages.push_back({UNROLLED_SCATTER, by_symbol, right, symbol, 0, 0, 0});

@@ -57,14 +57,14 @@ def generate(
     stream: int = 0,
     unknown: Unknown = "error",
     state: GenerationState | None = None,
-    precision: str = "fp32",
+    precision: str | None = None,
 ) -> Iterator[Token]:
     """Yield ``length`` tokens (None: without end) that continue ``prompt``.
 
     ``run`` is a run directory, which the native core reads without torch, or what ``load`` returned. The text depends
     on (model, prompt, options, seed, stream) only. ``state``, from a token of the same kind of ``run``, continues there
-    and takes no prompt. ``precision`` "bf16" keeps the matrices of a run in half the memory, so that a large model
-    writes much faster, and perhaps another text. Raises UnknownSymbolError for a prompt that the model cannot read,
+    and takes no prompt. ``precision`` "bf16" or "int8" rounds what the products of a run multiply, so that a large
+    model writes much faster, and perhaps another text (None: as it was trained). Raises UnknownSymbolError for a prompt that the model cannot read,
     ConfigurationError for options outside their range.
     """
     found = writer(run, precision)

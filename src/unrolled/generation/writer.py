@@ -66,7 +66,7 @@ class NativeWriter:
         return isinstance(state, tuple) and [each.shape for each in state] == [(1, n) for n in self.model.sizes]
 
 
-def writer(run: TrainedModel | Path | str, precision: str = "fp32") -> Writer:
+def writer(run: TrainedModel | Path | str, precision: str | None = None) -> Writer:
     """The writer of a run directory, or of what ``load`` returned.
 
     A run is written from by the native core; by torch where there is no core, or ``UNROLLED_BACKEND=reference``.
@@ -81,7 +81,7 @@ def writer(run: TrainedModel | Path | str, precision: str = "fp32") -> Writer:
             return open_run(run, core, precision)
         if forced == "native" and isinstance(core, Absent):
             raise BackendError(f"UNROLLED_BACKEND asks for the native executor, which cannot serve: {core.reason}.")
-    if precision != "fp32":
+    if precision is not None:
         raise BackendError(
             f"The precision {precision} is one of the native core, which does not write from this model."
         )
@@ -90,7 +90,7 @@ def writer(run: TrainedModel | Path | str, precision: str = "fp32") -> Writer:
     return TorchWriter(run)
 
 
-def open_run(run: Path | str, core: Core, precision: str = "fp32") -> NativeWriter:
+def open_run(run: Path | str, core: Core, precision: str | None = None) -> NativeWriter:
     """The best model of a run on the core, with all processors that this process may use."""
     directory = RunDirectory.open(run)
     arrays, _ = directory.read_best()

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigurationError, DataError, ProgramError
 from unrolled.native import static
-from unrolled.native.core import HALVES, NUMBERS, Core
+from unrolled.native.core import HALVES, NUMBERS, QUARTERS, Core
 from unrolled.native.work import IDS, ROW, Work, numbers, own_states
 from unrolled.native.writing import Sampling, Writer
 from unrolled.program.instructions import Instruction, Program
 
 Array = NDArray[Any]
-PRECISIONS = {"fp32": NUMBERS, "bf16": HALVES}
+PRECISIONS = {"fp32": NUMBERS, "bf16": HALVES, "int8": QUARTERS}
 States = tuple[Array, ...]
 
 
@@ -44,8 +44,10 @@ class Model:
         arrays: the parameters by name, float32 or float64.
         core: the native core.
         threads: at most so many.
-        precision: "fp32", or "bf16": matrices are kept with 8 bits of precision, in half the memory, which is what
-            writing one text spends its time on; everything is computed in float32.
+        precision: "fp32"; "bf16": products round what they multiply to bfloat16; "int8": to whole numbers of 8 bits, with
+            a scale for each row of a matrix and for each vector. Matrices take a half and a quarter of the memory then,
+            which is what writing one text spends its time on; sums, states and all else are float32. None: the
+            precision in which the model was trained.
 
     Raises:
         ProgramError: these programs do not write symbols, or a parameter is missing or of another shape.
@@ -54,19 +56,21 @@ class Model:
 
     def __init__(
         self, description: Mapping[str, Any], arrays: Mapping[str, Array], core: Core, threads: int = 1,
-        precision: str = "fp32",
+        precision: str | None = None,
     ) -> None:  # fmt: skip
         if description.get("directions") != 1:
             raise ProgramError("This model reads its text in both directions: it cannot write.")
         step = _Step()
         values: dict[int, Any] = {}
         dtype = next(iter(arrays.values())).dtype
+        programs = [Program.from_dict(part["program"]) for part in description["parts"]]
+        precision = precision or programs[0].precision
         if precision not in PRECISIONS:
-            raise ConfigurationError(f"The precision is {precision!r}; it can be {' or '.join(PRECISIONS)}.")
-        if precision == "bf16" and dtype != np.float32:
-            raise ConfigurationError(f"The parameters are {dtype}, and bf16 is a choice for float32 ones.")
-        for part in description["parts"]:
-            step.add(Program.from_dict(part["program"]), part, arrays, values, dtype)
+            raise ConfigurationError(f"The precision is {precision!r}; it can be {', '.join(PRECISIONS)}.")
+        if precision != "fp32" and dtype != np.float32:
+            raise ConfigurationError(f"The parameters are {dtype}, and {precision} is a choice for float32 ones.")
+        for program, part in zip(programs, description["parts"], strict=True):
+            step.add(program, part, arrays, values, dtype)
         self.sizes, self.first = step.finish()
         self.dtype = dtype
         (self.symbols,) = step.shapes[step.ids]
