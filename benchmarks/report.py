@@ -10,24 +10,37 @@ from typing import Any
 
 from benchmarks.ceilings import Ceilings
 from benchmarks.measure import Result
+from benchmarks.works import OF_THE_PEAK, PER_ROW
 
 PEERS = {
     "torch": "torch",
     "torch_bf16": "torch bf16",
     "torch_loop": "torch loop",
+    "torch_compile": "torch.compile",
     "jax": "JAX",
     "numpy": "numpy",
     "onnxruntime": "ONNX Runtime",
-    "unrolled_bf16": "Unrolled bf16",
+    "unrolled_one_thread": "one thread",
+    "unrolled_dense": "all of length T",
 }
-COLOURS = dict(zip(PEERS, ("#d1495b", "#edae49", "#8d96a3", "#00798c", "#66a182", "#5b4b8a", "#2e4057"), strict=True))
+COLOURS = dict(
+    zip(
+        PEERS,
+        ("#d1495b", "#edae49", "#8d96a3", "#c77dba", "#00798c", "#66a182", "#5b4b8a", "#2e4057", "#7a6f5d"),
+        strict=True,
+    )
+)
 TITLES = {
     "train": "A layer, forward and backward with all gradients",
     "inference": "A layer, forward only",
+    "bf16": "A layer in bf16, forward and backward with all gradients; torch beside it in float32 and bf16",
     "char-rnn": "A training step of char-rnn: three layers, loss, gradients, Adam",
     "ragged": "Training on sequences of lengths uniform in 1 … T",
     "write": "Writing: T symbols of B streams, the whole model and the draw",
+    "memory": "Memory: MiB by which a process grows in its first training step",
+    "growing": "Growing T, B and H: forward and backward",
 }
+DRAWN = ("train", "inference", "bf16", "char-rnn", "ragged", "write")
 
 
 INTRODUCTION = (
@@ -35,7 +48,7 @@ INTRODUCTION = (
     "bench` installs the other libraries; one that is missing is left out). Each library runs in a process of its own, "
     "in {rounds} rounds that alternate between them. Times are medians of milliseconds; × is how many times as long "
     "the peer takes, the median over the rounds, and in brackets what we want to reach. Torch and ONNX Runtime run "
-    "with one thread or all, whichever is faster. All numbers are float32 unless a name says bf16."
+    "with one thread or all, whichever is faster. All numbers are float32 unless a name says otherwise."
 )
 
 
@@ -78,22 +91,30 @@ class Report:
 
     def _table(self, results: list[Result]) -> list[str]:
         peers = [peer for peer in PEERS if any(peer in result.times for result in results)]
-        head = ["cell", "B, T, I, H", "Unrolled", "of the peak", *(PEERS[peer] for peer in peers)]
+        head = ["cell", "B, T, I, H", "Unrolled", results[0].work.second, *(PEERS[peer] for peer in peers)]
         return [_row(head), _row(["---"] * len(head)), *(_row(self._cells(result, peers)) for result in results)]
 
     def _cells(self, result: Result, peers: list[str]) -> list[str]:
-        work = result.work
-        share = work.flops / result.time() / 1e6 / self.ceilings.gflops_all if self.ceilings else None
-        peak = f"{share:.0%}" if share is not None and work.kind in ("train", "inference") else ""
-        return [work.cell, ", ".join(map(str, work.shape)), f"{result.time():.3g}", peak,
+        work, precision = result.work, result.work.options.get("precision")
+        cell = f"{work.cell}, {precision}" if precision else work.cell
+        return [cell, ", ".join(map(str, work.shape)), f"{result.time():.3g}", self._second(result),
                 *(_peer(result, peer) for peer in peers)]  # fmt: skip
+
+    def _second(self, result: Result) -> str:
+        """What ``Work.second`` announces."""
+        work = result.work
+        if work.second == PER_ROW:
+            return f"{result.time() * 1e3 / sum(work.lengths):.3g}"
+        if work.second == OF_THE_PEAK and self.ceilings:
+            return f"{work.flops / result.time() / 1e6 / self.ceilings.gflops_all:.0%}"
+        return ""
 
     def draw(self, path: Path) -> None:
         """The ratios as a picture: a panel for each cell that is trained, and for each other kind of work."""
         from matplotlib.figure import Figure
 
         panels: dict[str, list[Result]] = {}
-        for result in self.results:
+        for result in (each for each in self.results if each.work.kind in DRAWN):
             kind, cell = result.work.kind, result.work.cell
             panels.setdefault(f"train: {cell}" if kind == "train" else kind, []).append(result)
         columns = 3
@@ -130,7 +151,8 @@ def _panel(axes: Any, title: str, results: list[Result]) -> None:
 
 def _label(result: Result, title: str) -> str:
     batch, steps, inputs, hidden = result.work.shape
-    cell = "" if title.startswith("train") else f"{result.work.cell}\n"
+    words = [] if title.startswith("train") else [result.work.cell, result.work.options.get("precision", "")]
+    cell = "".join(f"{word}\n" for word in words if word and word != title)
     return f"{cell}{batch}, {steps}\n{inputs}, {hidden}"
 
 

@@ -1,7 +1,7 @@
 """One library at one work, in a process of its own: ``python -m benchmarks.worker PEER WORK``.
 
 It says {"version": …} when it is ready, or {"unable": …}; then it answers every line that it reads with the median
-time of a call in milliseconds, over as many calls as fill a round.
+time of a call in milliseconds, over as many calls as fill a round; for the kind memory with what a first call takes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from statistics import median
 
 from benchmarks.works import Work
@@ -26,6 +28,8 @@ def main() -> None:
     """Serve until the input ends."""
     peer, given = sys.argv[1], json.loads(sys.argv[2])
     work = Work(**{**given, "shape": tuple(given["shape"])})
+    if work.kind == "memory":
+        return _measure_memory(peer, work)
     try:
         run, version = _best(import_module(f"benchmarks.peers.{peer}").prepare, work, peer == OURS)
         calls = _calibrated(run)
@@ -36,6 +40,27 @@ def main() -> None:
     for _ in sys.stdin:
         gc.collect()
         say({"ms": median(_timed(run) for _ in range(calls))})
+
+
+def _measure_memory(peer: str, work: Work) -> None:
+    """MiB that this process grows by at most in its first call with the shape of the work, after one with another."""
+    prepare = import_module(f"benchmarks.peers.{peer}").prepare
+    *_, inputs, hidden = work.shape
+    warm, _ = prepare(replace(work, shape=(2, 2, inputs, hidden)), os.cpu_count() or 1)
+    run, version = prepare(work, os.cpu_count() or 1)
+    warm()
+    say({"version": version})
+    for _ in sys.stdin:
+        Path("/proc/self/clear_refs").write_text("5")  # forget the largest size so far
+        before = _status("VmRSS")
+        run()
+        say({"ms": (_status("VmHWM") - before) / 1024})
+
+
+def _status(name: str) -> int:
+    """A line of this process's status, in KiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def _best(prepare: Prepare, work: Work, ours: bool) -> tuple[Callable[[], None], str]:

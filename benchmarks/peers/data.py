@@ -27,9 +27,3 @@ def arrays(work: Work) -> dict[str, np.ndarray[Any, Any]]:
         "b_ih": normal(gates, scale=scale),
         "b_hh": normal(gates, scale=scale),
     }
-
-
-def lengths(work: Work) -> list[int]:
-    """Uniform in 1 … T, one for each sequence."""
-    batch, steps, *_ = work.shape
-    return [int(n) for n in np.random.default_rng(0).integers(1, steps + 1, batch)]

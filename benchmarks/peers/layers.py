@@ -8,15 +8,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.peers.data import arrays, lengths
+from benchmarks.peers.data import arrays
 from benchmarks.works import Work
 
 NAMES = {"elman": "RNN", "gru": "GRU", "lstm": "LSTM"}
 
 
-def work_of(module: Any, work: Work, cast: bool = False) -> Callable[[], None]:
-    """One run of ``work`` with the layers of ``module``, torch.nn or unrolled.nn; ``cast``: under bfloat16 autocast."""
-    run = _WORKS[work.kind](module, work)
+def work_of(module: Any, work: Work, cast: bool = False, **options: Any) -> Callable[[], None]:
+    """One run of ``work`` with the layers of ``module``, torch.nn or unrolled.nn, which get the ``options``; ``cast``:
+    under bfloat16 autocast."""
+    run = _WORKS[work.kind](module, work, **options)
 
     def under_autocast() -> None:
         with torch.autocast("cpu", torch.bfloat16):
@@ -25,10 +26,10 @@ def work_of(module: Any, work: Work, cast: bool = False) -> Callable[[], None]:
     return under_autocast if cast else run
 
 
-def _layer(module: Any, work: Work) -> tuple[Any, torch.Tensor, torch.Tensor]:
+def _layer(module: Any, work: Work, **options: Any) -> tuple[Any, torch.Tensor, torch.Tensor]:
     given = {name: torch.from_numpy(array) for name, array in arrays(work).items()}
     *_, inputs, hidden = work.shape
-    layer = getattr(module, NAMES[work.cell])(inputs, hidden)
+    layer = getattr(module, NAMES[work.cell])(inputs, hidden, **options)
     layer.load_state_dict(
         {
             "weight_ih_l0": given["w_ih"],
@@ -55,13 +56,13 @@ def train(
     return run
 
 
-def _train(module: Any, work: Work) -> Callable[[], None]:
-    layer, x, g = _layer(module, work)
+def _train(module: Any, work: Work, **options: Any) -> Callable[[], None]:
+    layer, x, g = _layer(module, work, **options)
     return train(layer, list(layer.parameters()), x, g)
 
 
-def _inference(module: Any, work: Work) -> Callable[[], None]:
-    layer, x, _ = _layer(module, work)
+def _inference(module: Any, work: Work, **options: Any) -> Callable[[], None]:
+    layer, x, _ = _layer(module, work, **options)
 
     def run() -> None:
         with torch.inference_mode():
@@ -70,10 +71,10 @@ def _inference(module: Any, work: Work) -> Callable[[], None]:
     return run
 
 
-def _ragged(module: Any, work: Work) -> Callable[[], None]:
-    layer, x, g = _layer(module, work)
-    packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor(lengths(work)), enforce_sorted=False)
-    g = nn.utils.rnn.pack_padded_sequence(g, torch.tensor(lengths(work)), enforce_sorted=False).data
+def _ragged(module: Any, work: Work, **options: Any) -> Callable[[], None]:
+    layer, x, g = _layer(module, work, **options)
+    packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor(work.lengths), enforce_sorted=False)
+    g = nn.utils.rnn.pack_padded_sequence(g, torch.tensor(work.lengths), enforce_sorted=False).data
     data = packed.data.requires_grad_()
 
     def run() -> None:
@@ -140,4 +141,7 @@ def _write(module: Any, work: Work) -> Callable[[], None]:
     return run
 
 
-_WORKS = {"write": _write, "train": _train, "inference": _inference, "ragged": _ragged, "char-rnn": _char_rnn}
+_WORKS: dict[str, Callable[..., Callable[[], None]]] = {
+    "write": _write, "inference": _inference, "ragged": _ragged, "char-rnn": _char_rnn,
+    **dict.fromkeys(("train", "bf16", "memory", "growing"), _train),
+}  # fmt: skip

@@ -23,23 +23,23 @@ def prepare(work: Work, threads: int) -> tuple[Callable[[], None], str]:
     if work.kind == "char-rnn":
         return _char_rnn(work), version
     if work.kind == "write":
-        return write(work, threads, "fp32"), version
+        return _write(work, threads), version
     if work.cell not in EQUATIONS:
-        return layers.work_of(nn, work), version
+        return layers.work_of(nn, work, precision=work.options.get("precision", "fp32")), version
     given = {name: torch.from_numpy(array) for name, array in arrays(work).items()}
     *_, inputs, hidden = work.shape
     layer = nn.Recurrent(unrolled.Recurrence(EQUATIONS[work.cell], outputs=("h",)), x=inputs, h=hidden)
     return layers.train(layer, list(layer.parameters()), given["x"], given["g"]), version
 
 
-def write(work: Work, threads: int, precision: str) -> Callable[[], None]:
+def _write(work: Work, threads: int) -> Callable[[], None]:
     """The whole model, the draw and the symbols that go in again, in one call."""
     batch, steps, symbols, hidden = work.shape
     core = find_core()
     assert isinstance(core, Core)
     layer = nn.language_model(work.cell, vocabulary=symbols, hidden=hidden, num_layers=work.options["layers"])
     parameters = {name: parameter.detach().numpy() for name, parameter in layer.named_parameters()}
-    model = Model(layer.programs(), parameters, core, threads, precision)
+    model = Model(layer.programs(), parameters, core, threads, work.options["precision"])
     first = np.zeros((1, batch), np.int64)
     return lambda: model.write(model.start(batch), first, steps)
 
@@ -49,8 +49,9 @@ def _char_rnn(work: Work) -> Callable[[], None]:
     *_, symbols, hidden = work.shape
     cell = {"elman": "torch_rnn"}.get(work.cell, work.cell)
     body = nn.Recurrent(
-        unrolled.Recurrence(cell, outputs=("h",)), x=symbols, h=hidden, num_layers=work.options["layers"]
-    )
+        unrolled.Recurrence(cell, outputs=("h",)), x=symbols, h=hidden, num_layers=work.options["layers"],
+        precision=work.options.get("precision", "fp32"),
+    )  # fmt: skip
     head = torch.nn.Linear(hidden, symbols)
 
     def model(ids: torch.Tensor) -> torch.Tensor:

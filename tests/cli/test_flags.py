@@ -29,6 +29,7 @@ FLAGS = [
     "--learning-rate",
     "--limit",
     "--minutes",
+    "--precision",
     "--preset",
     "--prime",
     "--quiet",

@@ -30,6 +30,7 @@ class ModelDescription:
     embedding: int = 0
     dropout: float = 0.0
     dtype: str = "float32"
+    precision: str = "fp32"
 
     def build(self, device: torch.device | str = "cpu") -> Recurrent:
         """A model with fresh parameters, drawn from torch's random numbers."""
@@ -42,6 +43,7 @@ class ModelDescription:
             num_layers=self.layers,
             embedding=self.embedding or None,
             dropout=self.dropout,
+            precision=self.precision,
             dtype=getattr(torch, self.dtype),
             device=device,
         )
@@ -53,6 +55,7 @@ class ModelDescription:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ModelDescription:
         """The description that ``to_json`` wrote."""
+        data = {"precision": "fp32", **data}  # runs were saved before there was a choice
         names = {field.name for field in fields(cls)}
         if set(data) != names or data["dtype"] not in ("float32", "float64"):
             raise CheckpointError('the "model" of config.json is not one that this version of unrolled can build')

@@ -63,9 +63,9 @@ def generate(
 
     ``run`` is a run directory, which the native core reads without torch, or what ``load`` returned. The text depends
     on (model, prompt, options, seed, stream) only. ``state``, from a token of the same kind of ``run``, continues there
-    and takes no prompt. ``precision`` "bf16" or "int8" rounds what the products of a run multiply, so that a large
-    model writes much faster, and perhaps another text (None: as it was trained). Raises UnknownSymbolError for a prompt that the model cannot read,
-    ConfigurationError for options outside their range.
+    and takes no prompt. ``precision`` "bf16" or "int8" rounds what the products of a run multiply, so that a
+    large model writes much faster, and perhaps another text (None: as it was trained). Raises UnknownSymbolError for a
+    prompt that the model cannot read, ConfigurationError for options outside their range.
     """
     found = writer(run, precision)
     sampler = Sampler(temperature, top_k, top_p)

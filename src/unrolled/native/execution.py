@@ -173,6 +173,7 @@ class _Call:
 
     def _buffer(self, wanted: lowering.Buffer, states: Sequence[Array]) -> Entry:
         """Add an array to the buffers, and return how the core is told of it."""
+        holds = NUMBERS
         if type(wanted) is Given:
             array = self._given(wanted)
             self.buffers.append(array)
@@ -186,14 +187,13 @@ class _Call:
                 array[: self.batch, column : column + states[index].shape[1]] = states[index]
         else:
             assert type(wanted) is Room
-            shape, holds = wanted.shape, wanted.holds or 0
+            shape, holds = wanted.shape, wanted.holds or NUMBERS
             if wanted.holds is not None:
-                shape = (self.core.packed_size(self.how, *shape, holds),)
+                rows, columns = shape
+                shape = (self.core.packed_size(self.how, rows, columns, holds),)
             array, at = room(shape, self.dtype)
-            self.buffers.append(array)
-            return at, array.size, array.shape[-1], 1, WRITABLE | holds
         self.buffers.append(array)
-        return at, array.size, array.shape[-1], 1, WRITABLE
+        return at, array.size, array.shape[-1], 1, WRITABLE | holds
 
     def _given(self, wanted: Given) -> Array:
         return laid_out(self.values[wanted.value], wanted)

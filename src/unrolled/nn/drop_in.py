@@ -29,12 +29,15 @@ class _Layer(nn.RNNBase):
 
     _hx: ClassVar[tuple[str, ...]] = ("h",)  # the states in the order of hx
 
-    def __init__(self, mode: str, cell: str, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, mode: str, cell: str, *args: Any, precision: str = "fp32", **kwargs: Any) -> None:
         super().__init__(mode, *args, **kwargs)
+        self.precision = precision
         directions = 2 if self.bidirectional else 1
         up = directions * (self.proj_size or self.hidden_size)
         below = [self.input_size] + [up] * (self.num_layers - 1)
-        self._cells: list[TorchCell] = [torch_cell(cell, self.bias, self._sizes() | {"x": size}) for size in below]
+        self._cells: list[TorchCell] = [
+            torch_cell(cell, self.bias, self._sizes() | {"x": size}, precision) for size in below
+        ]
 
     def _sizes(self) -> dict[str, int]:
         return {"h": self.proj_size or self.hidden_size} | ({"c": self.hidden_size} if len(self._hx) > 1 else {})
@@ -114,7 +117,7 @@ class _Layer(nn.RNNBase):
 class RNN(_Layer):
     """``torch.nn.RNN``, run from h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh) (or relu).
 
-    Arguments, parameters, results and errors are torch's.
+    Arguments, parameters, results and errors are torch's; ``precision`` is that of ``Recurrent``.
 
     >>> layer = RNN(3, 4, num_layers=2, bidirectional=True)
     >>> output, h_n = layer(torch.zeros(7, 5, 3))
@@ -125,7 +128,7 @@ class RNN(_Layer):
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", bias: bool = True,
         batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, device: Any = None,
-        dtype: torch.dtype | None = None, **unknown: Any,
+        dtype: torch.dtype | None = None, *, precision: str = "fp32", **unknown: Any,
     ) -> None:  # fmt: skip
         _refuse_projection(unknown)
         if nonlinearity not in ("tanh", "relu"):
@@ -133,7 +136,7 @@ class RNN(_Layer):
         mode, cell = ("RNN_TANH", "torch_rnn") if nonlinearity == "tanh" else ("RNN_RELU", "torch_rnn_relu")
         super().__init__(
             mode, cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-            device=device, dtype=dtype, **unknown,
+            device=device, dtype=dtype, precision=precision, **unknown,
         )  # fmt: skip
         self.nonlinearity = nonlinearity
 
@@ -141,7 +144,7 @@ class RNN(_Layer):
 class GRU(_Layer):
     """``torch.nn.GRU``, run from its four equations (Cho et al. 2014, the reset gate after the product).
 
-    Arguments, parameters, results and errors are torch's.
+    Arguments, parameters, results and errors are torch's; ``precision`` is that of ``Recurrent``.
 
     >>> layer = GRU(3, 4, batch_first=True)
     >>> output, h_n = layer(torch.zeros(5, 7, 3))
@@ -152,19 +155,19 @@ class GRU(_Layer):
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
         dropout: float = 0.0, bidirectional: bool = False, device: Any = None, dtype: torch.dtype | None = None,
-        **unknown: Any,
+        *, precision: str = "fp32", **unknown: Any,
     ) -> None:  # fmt: skip
         _refuse_projection(unknown)
         super().__init__(
             "GRU", "gru", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-            device=device, dtype=dtype, **unknown,
+            device=device, dtype=dtype, precision=precision, **unknown,
         )  # fmt: skip
 
 
 class LSTM(_Layer):
     """``torch.nn.LSTM``, run from its six equations; ``proj_size`` as in Sak et al. 2014.
 
-    Arguments, parameters, results and errors are torch's; hx is the pair (h, c).
+    Arguments, parameters, results and errors are torch's; hx is the pair (h, c), ``precision`` that of ``Recurrent``.
 
     >>> layer = LSTM(3, 4, proj_size=2)
     >>> output, (h_n, c_n) = layer(torch.zeros(7, 5, 3))
@@ -177,11 +180,11 @@ class LSTM(_Layer):
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
         dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device: Any = None,
-        dtype: torch.dtype | None = None,
+        dtype: torch.dtype | None = None, *, precision: str = "fp32",
     ) -> None:  # fmt: skip
         super().__init__(
             "LSTM", "lstm_projection" if proj_size else "lstm", input_size, hidden_size, num_layers, bias, batch_first,
-            dropout, bidirectional, proj_size, device, dtype,
+            dropout, bidirectional, proj_size, device, dtype, precision=precision,
         )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ class TorchCell:
         return [parts[name][number] for name, number in self.places]
 
 
-def torch_cell(name: str, bias: bool, sizes: Mapping[str, int]) -> TorchCell:
+def torch_cell(name: str, bias: bool, sizes: Mapping[str, int], precision: str = "fp32") -> TorchCell:
     """The library cell ``name`` with its output h, bound to torch's tensors; without ``bias`` all of b_… are 0.
 
     >>> cell = torch_cell("gru", True, {"x": 3, "h": 4})
@@ -54,4 +54,4 @@ def torch_cell(name: str, bias: bool, sizes: Mapping[str, int]) -> TorchCell:
     where = {each: (tensor, i) for tensor, blocks in names.items() for i, each in enumerate(blocks)}
     places = tuple(where[each] for each in system.parameters)
     blocks = {tensor: len(names[tensor]) for tensor in names if any(tensor == used for used, _ in places)}
-    return TorchCell(compile_system(system, sizes), system.states, blocks, places)
+    return TorchCell(compile_system(system, sizes, precision=precision), system.states, blocks, places)

@@ -97,11 +97,12 @@ class _Emission:
         for node, instruction in self.writer.write([*plan.states, *plan.outputs], plan.sizes, self._same_phase):
             lists[STATIC if node.op == "number" else plan.phases[node]].append(instruction)
         first = dict(self.system.initial)
+        static, before, loop, after = (tuple(each) for each in lists)
         return Program(
             tuple(self.writer.shapes), self.inputs, tuple(name in self.ids for name in self.system.inputs),
             self.parameters, self.previous, tuple(numbers[root] for root in plan.states),
             tuple(self._initial(first.get(name)) for name in self.system.states),
-            tuple(numbers[root] for root in plan.outputs), *(tuple(each) for each in lists),
+            tuple(numbers[root] for root in plan.outputs), static, before, loop, after,
         )  # fmt: skip
 
     def _same_phase(self, total: Expression, product: Expression) -> bool:

@@ -73,13 +73,14 @@ class Program:
         Raises:
             ProgramError: this is no program, or one that does not hold together.
         """
+        if isinstance(data, Mapping):
+            data = {"precision": PRECISIONS[0], **data}  # programs were saved before there was a choice
         validate(data)
         lists = {key: tuple(_instruction(item) for item in data[key]) for key in LISTS}
         plain = ("inputs", "ids", "parameters", "previous", "following", "initial", "outputs")
         shapes = tuple(tuple(shape) for shape in data["shapes"])
-        precision = data.get("precision", PRECISIONS[0])  # programs that were saved before there was a choice
         given: dict[str, Any] = {key: tuple(data[key]) for key in plain} | lists
-        return Program(shapes=shapes, precision=precision, **given)
+        return Program(shapes=shapes, precision=data["precision"], **given)
 
 
 @dataclass(frozen=True, eq=False)

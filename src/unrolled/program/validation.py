@@ -96,10 +96,11 @@ def validate(program: Mapping[str, Any]) -> None:
         ProgramError: something is missing, of the wrong type, used before it is defined or in the wrong phase, or of a
             shape that does not fit; the message names the instruction.
     """
-    if not isinstance(program, Mapping) or {*program} - {"precision"} != {*FIELDS, *PHASES}:
-        raise ProgramError(f"A program has the fields {', '.join((*FIELDS, *PHASES))}, perhaps precision, and no other.")
-    if (precision := program.get("precision", PRECISIONS[0])) not in PRECISIONS:
-        raise ProgramError(f"The precision of a program is {precision!r}; it can be {' or '.join(PRECISIONS)}.")
+    if not isinstance(program, Mapping) or {*program} != {*FIELDS, *PHASES, "precision"}:
+        raise ProgramError(f"A program has exactly the fields {', '.join((*FIELDS, *PHASES, 'precision'))}.")
+    if program["precision"] not in PRECISIONS:
+        found = program["precision"]
+        raise ProgramError(f"The precision of a program is {found!r}; it can be {' or '.join(PRECISIONS)}.")
     for name in (*FIELDS, *PHASES):
         if not isinstance(program[name], list | tuple):
             raise ProgramError(f"The field {name} of a program is a list, not {type(program[name]).__name__}.")

@@ -44,10 +44,10 @@ class Model:
         arrays: the parameters by name, float32 or float64.
         core: the native core.
         threads: at most so many.
-        precision: "fp32"; "bf16": products round what they multiply to bfloat16; "int8": to whole numbers of 8 bits, with
-            a scale for each row of a matrix and for each vector. Matrices take a half and a quarter of the memory then,
-            which is what writing one text spends its time on; sums, states and all else are float32. None: the
-            precision in which the model was trained.
+        precision: "fp32"; "bf16": products round what they multiply to bfloat16; "int8": to whole numbers of 8 bits,
+            with a scale for each row of a matrix and for each vector. Matrices take a half and a quarter of the memory
+            then, and reading them is what writing one text spends its time on; sums, states and all else are float32.
+            None: the precision in which the model was trained.
 
     Raises:
         ProgramError: these programs do not write symbols, or a parameter is missing or of another shape.

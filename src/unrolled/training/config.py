@@ -74,6 +74,10 @@ class TrainConfig:
     embedding: Annotated[Natural, _model("size of an embedding of the symbols (0: none)")] = 0
     dropout: Annotated[Share, _model("share left out between layers and before the output")] = 0.0
     dtype: Annotated[Literal["float32", "float64"], _model("type of the numbers")] = "float32"
+    precision: Annotated[
+        Literal["fp32", "bf16"],
+        _model("of what products multiply: bf16 is faster where the processor has instructions for it"),
+    ] = "fp32"
 
     sequence_length: Annotated[Count, _learning("steps through which the gradient goes back")] = 50
     batch: Annotated[Count, _learning("parallel lanes through the text")] = 50

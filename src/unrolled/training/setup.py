@@ -21,7 +21,7 @@ from unrolled.training.config import TrainConfig, flag, from_dict, resolve
 from unrolled.training.job import Job, fresh_randomness, own_randomness
 
 # What a resumed run cannot change: another value would make another model, or another text.
-MODEL = ("symbols", "limit", "recurrence", "layers", "hidden", "embedding", "dtype")
+MODEL = ("symbols", "limit", "recurrence", "layers", "hidden", "embedding", "dtype", "precision")
 FIXED = (*MODEL, "sequence_length", "batch", "seed", "run")
 LIMITS = ("epochs", "steps", "minutes")
 
@@ -40,6 +40,7 @@ def begin(config: TrainConfig, corpus: Corpus | None = None) -> Job:
         embedding=config.embedding,
         dropout=config.dropout,
         dtype=config.dtype,
+        precision=config.precision,
     )
     config = dataclasses.replace(config, run=config.run or _free_name(corpus, config), text=_absolute(config.text))
     assert config.run is not None  # set the line above
