@@ -64,7 +64,7 @@ class Recurrent(nn.Module):
             raise ConfigurationError(
                 f"num_layers = {num_layers} must be at least 1, and dropout = {dropout} in [0, 1)."
             )
-        self.system = _system(recurrence)
+        self.system = as_system(recurrence)
         self.num_layers, self.bidirectional, self.dropout = num_layers, bidirectional, dropout
         self.precision = precision
         self.sizes: dict[str, int] = {**(sizes or {}), **named}
@@ -136,12 +136,22 @@ class Recurrent(nn.Module):
         return self._run(x, state, lengths, logits=True)
 
     def _run(self, x: Any, state: Mapping[str, Tensor] | None, lengths: Any, logits: bool) -> tuple[Any, State]:
-        batch = pack(x, lengths, self.network.layers[0].system.inputs)
+        batch = self._packed(x, lengths)
         known = {name for layer in self.network.layers for name in layer.system.states}
         if state is not None and not (isinstance(state, Mapping) and set(state) <= known):
             got = ", ".join(state) if isinstance(state, Mapping) else f"a {type(state).__name__}"
             raise DataError(f"A state is a dict with keys among {', '.join(sorted(known))}; got {got}.")
         given = {name: batch.state_in(value) for name, value in (state or {}).items()}
+        results, final = self._levels(batch, given, logits)
+        outputs = self._emit(results, final, batch, logits)
+        chosen = outputs if len(outputs) != 1 else next(iter(outputs.values()))
+        return chosen, {name: batch.state_out(value) for name, value in self._joined(final).items()}
+
+    def _packed(self, x: Any, lengths: Any) -> Batch:
+        return pack(x, lengths, self.network.layers[0].system.inputs)
+
+    def _levels(self, batch: Batch, given: State, logits: bool) -> tuple[dict[str, Tensor], list[dict[str, Tensor]]]:
+        """What the top hands up (N, n), by name, and the last states of each layer and direction."""
         final: list[dict[str, Tensor]] = []
         sequences = dict(batch.data)
         results: dict[str, Tensor] = {}
@@ -157,11 +167,15 @@ class Recurrent(nn.Module):
                 final.append(last)
                 number += 1
             results = {name: _beside([each[name] for each in found]) for name in found[0]}
+        return results, final
+
+    def _emit(
+        self, results: dict[str, Tensor], final: list[dict[str, Tensor]], batch: Batch, logits: bool
+    ) -> dict[str, Any]:
+        """The outputs by name, in the caller's form, from what the top hands up."""
         if self.network.head is not None:
-            results = self._head(results, batch, logits)
-        outputs = {name: batch.give_back(value) for name, value in results.items()}
-        chosen = outputs if len(outputs) != 1 else next(iter(outputs.values()))
-        return chosen, {name: batch.state_out(value) for name, value in self._joined(final).items()}
+            results = self._head(results, batch.batch_sizes, logits)
+        return {name: batch.give_back(value) for name, value in results.items()}
 
     def _layer(
         self, number: int, layer: Layer, sequences: Mapping[str, Tensor], batch: Batch, given: State, logits: bool
@@ -205,13 +219,13 @@ class Recurrent(nn.Module):
             )
         return value
 
-    def _head(self, sequences: Mapping[str, Tensor], batch: Batch, logits: bool) -> dict[str, Tensor]:
+    def _head(self, sequences: Mapping[str, Tensor], batch_sizes: Sequence[int], logits: bool) -> dict[str, Tensor]:
         head = self.network.head
         assert head is not None
         inputs = [self._drop(sequences[name]) for name in head.inputs]
         program = self._programs[-1][False, logits]
         parameters = [getattr(self, name) for name in self._names[-1]]
-        outputs, _ = autograd.run(program, inputs, (), parameters, batch.batch_sizes)
+        outputs, _ = autograd.run(program, inputs, (), parameters, batch_sizes)
         return dict(zip(head.outputs, outputs, strict=True))
 
     def _drop(self, value: Tensor) -> Tensor:
@@ -255,7 +269,8 @@ def _beside(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(list(parts), -1)
 
 
-def _system(recurrence: Recurrence | System | str) -> System:
+def as_system(recurrence: Recurrence | System | str) -> System:
+    """The equations of a recurrence, of a library cell by its name, or as they are written."""
     if isinstance(recurrence, str):
         return load(recurrence)
     return recurrence.system if isinstance(recurrence, Recurrence) else recurrence

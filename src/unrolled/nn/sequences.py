@@ -81,12 +81,31 @@ class Batch:
         """For each packed row, the row that stands there when every sequence runs backwards (None: flip the steps)."""
         if self.rows is None and self.packed is None:
             return None
+        starts, step, sequence = self._places()
+        return starts[self.lengths()[sequence] - 1 - step] + sequence
+
+    def lengths(self) -> Tensor:
+        """Of the sequences, in packed order: (B,) int64."""
+        sizes = torch.tensor(self.batch_sizes, dtype=torch.long)
+        return (sizes[:, None] > torch.arange(self.batch)[None, :]).sum(0)
+
+    def sequence_of_rows(self) -> Tensor:
+        """For each packed row, the number of its sequence in packed order: (N,) int64."""
+        return self._places()[2]
+
+    def last_rows(self) -> Tensor:
+        """For each sequence that is not empty, in packed order, the row of its last step."""
+        starts, _, _ = self._places()
+        lengths = self.lengths()
+        lengths = lengths[lengths > 0]
+        return starts[lengths - 1] + torch.arange(len(lengths))
+
+    def _places(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Where each step begins, and for each row its step and its sequence."""
         sizes = torch.tensor(self.batch_sizes, dtype=torch.long)
         starts = torch.cumsum(sizes, 0) - sizes
-        lengths = (sizes[:, None] > torch.arange(self.batch)[None, :]).sum(0)
         step = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
-        sequence = torch.arange(int(sizes.sum())) - starts[step]
-        return starts[lengths[sequence] - 1 - step] + sequence
+        return starts, step, torch.arange(len(step)) - starts[step]
 
 
 def pack(x: Data | Mapping[str, Data], lengths: Tensor | Sequence[int] | None, names: Sequence[str]) -> Batch:
