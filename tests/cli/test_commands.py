@@ -161,7 +161,7 @@ def test_the_live_line_has_the_figures_one_looks_for():
     with Live(console=console, auto_refresh=False) as live:
         display = Display(console, live)
         display.shown = -1e9
-        display.validation = 2.345
+        display.validation = "2.345 bits/char"
         display.show(Step(1200, 2.5, 1.234, 0.5, 1e-3, 45000.0, 60.0, 0.25))
         text = console.file.getvalue()
     for part in (

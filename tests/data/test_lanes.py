@@ -43,7 +43,7 @@ def test_the_position_goes_on_to_the_next_epoch():
     lanes = Lanes(np.arange(13), batch=2, length=3)
     positions = [Position()]
     for _ in range(4):
-        positions.append(lanes.after(positions[-1]))
+        positions.append(positions[-1].after(len(lanes)))
     assert positions == [Position(0, 0), Position(0, 1), Position(1, 0), Position(1, 1), Position(2, 0)]
     with pytest.raises(IndexError):
         lanes.window(2)

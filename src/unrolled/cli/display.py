@@ -12,7 +12,6 @@ from rich.live import Live
 from rich.text import Text
 
 from unrolled.cli.output import printable
-from unrolled.training.evaluation import Evaluation
 from unrolled.training.events import (
     Accident,
     Evaluated,
@@ -24,6 +23,7 @@ from unrolled.training.events import (
     Started,
     Step,
 )
+from unrolled.training.task import Figures
 
 REFRESH = 0.1  # seconds between updates of the live line
 PLAIN_EVERY = 10.0  # seconds between plain progress lines
@@ -57,11 +57,10 @@ def _print_result(event: Event) -> None:
         print_evaluation(event.evaluation)
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
+def print_evaluation(evaluation: Figures) -> None:
     """The figures of an evaluation, on stdout."""
-    print(f"loss                {evaluation.nats:.4f} nats per {evaluation.unit}")
-    print(f"bits per character  {evaluation.bits_per_character:.4f}")
-    print(f"perplexity          {evaluation.perplexity:.3f}", flush=True)
+    for name, figure in evaluation.rows:
+        print(f"{name:<18}  {figure}", flush=True)
 
 
 class Display:
@@ -73,7 +72,8 @@ class Display:
         self.shown = time.monotonic()
         self.loss: float | None = None
         self.speed: float | None = None
-        self.validation: float | None = None
+        self.validation = ""
+        self.use = ""
 
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -96,7 +96,7 @@ class Display:
                 self._finished(event)
 
     def _started(self, event: Started) -> None:
-        self.run, self.unit = event.run, event.unit.removesuffix("acter")
+        self.run, self.use, self.unit = event.run, event.use, event.unit.removesuffix("acter")
         begin = f"going on at step {event.step:,}" if event.step else "training"
         text = f"{event.symbols:,} {event.unit}s, {event.vocabulary:,} different ones"
         self._print(f"{begin}: {event.recurrence}, {event.parameters:,} parameters, on {event.device}")
@@ -109,7 +109,7 @@ class Display:
         if time.monotonic() - self.shown < (REFRESH if self.live else PLAIN_EVERY):
             return
         left = event.seconds * (1 - event.share) / event.share if event.share else 0.0
-        validation = "" if self.validation is None else f"validation {self.validation:.3f} bits/char"
+        validation = f"validation {self.validation}" if self.validation else ""
         parts = [
             f"step {event.step:,}",
             f"epoch {event.epoch:.2f}",
@@ -123,18 +123,18 @@ class Display:
 
     def _evaluated(self, event: Evaluated) -> None:
         figures = event.evaluation
-        self.validation = figures.bits_per_character
+        self.validation = figures.short
         training = "" if self.loss is None else f"training {self.loss:.4f}  "
         self._print(
-            f"step {event.step:,}  {clock(event.seconds)}  {training}validation {figures.nats:.4f} nats, "
-            f"{figures.bits_per_character:.4f} bits/char{'  best so far' if event.best else ''}"
+            f"step {event.step:,}  {clock(event.seconds)}  {training}validation {figures.summary}"
+            f"{'  best so far' if event.best else ''}"
         )
 
     def _finished(self, event: Finished) -> None:
         if self.live:
             self.live.update("", refresh=True)
-        self._print(f"finished after {clock(event.seconds)}; best at step {event.best_step:,}; let it write with:")
-        self._print(f"  unrolled sample {event.run} --length 500")
+        self._print(f"finished after {clock(event.seconds)}; best at step {event.best_step:,}; use it with:")
+        self._print(f"  {self.use}")
         _print_result(event)
 
     def _update(self, line: str) -> None:

@@ -16,10 +16,16 @@ from unrolled.errors import DataError
 
 @dataclass(frozen=True)
 class Position:
-    """Where the reading stands: whole epochs done, and the next window of the present one."""
+    """Where the reading stands: whole epochs done, and the next step of the present one."""
 
     epoch: int = 0
     window: int = 0
+
+    def after(self, steps_per_epoch: int) -> Position:
+        """The position one step on."""
+        if self.window + 1 < steps_per_epoch:
+            return Position(self.epoch, self.window + 1)
+        return Position(self.epoch + 1, 0)
 
 
 class Lanes:
@@ -49,12 +55,6 @@ class Lanes:
             raise IndexError(f"window {index} of {len(self)}")
         part = slice(index * self.length, (index + 1) * self.length)
         return np.ascontiguousarray(self._inputs[part]), np.ascontiguousarray(self._targets[part])
-
-    def after(self, position: Position) -> Position:
-        """The position one window on."""
-        if position.window + 1 < len(self):
-            return Position(position.epoch, position.window + 1)
-        return Position(position.epoch + 1, 0)
 
 
 def _too_short(symbols: int, batch: int, length: int) -> str:

@@ -42,6 +42,30 @@ class Evaluation:
     unit: str = "character"
 
     @property
+    def badness(self) -> float:
+        """The loss."""
+        return self.nats
+
+    @property
+    def summary(self) -> str:
+        """In one line."""
+        return f"{self.nats:.4f} nats, {self.bits_per_character:.4f} bits/char"
+
+    @property
+    def short(self) -> str:
+        """Bits per character."""
+        return f"{self.bits_per_character:.3f} bits/char"
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """The figures with their names."""
+        return [
+            ("loss", f"{self.nats:.4f} nats per {self.unit}"),
+            ("bits per character", f"{self.bits_per_character:.4f}"),
+            ("perplexity", f"{self.perplexity:.3f}"),
+        ]
+
+    @property
     def bits_per_character(self) -> float:
         """Bits for the text, over its characters: comparable between characters, bytes and words."""
         return self.nats * self.symbols / (math.log(2) * self.characters)

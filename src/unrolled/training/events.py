@@ -9,7 +9,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from unrolled.training.evaluation import Evaluation
+from unrolled.training.task import Figures
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Started(Event):
-    """Training begins, or goes on where ``step`` is not 0; the text has ``symbols``, each a ``unit``."""
+    """Training begins, or goes on where ``step`` is not 0; the data have ``symbols``, each a ``unit``. ``use`` is the
+    command for which the model is trained."""
 
     kind = "started"
     run: str
@@ -37,6 +38,8 @@ class Started(Event):
     vocabulary: int
     steps_per_epoch: int
     device: str
+    task: str = "language"
+    use: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Evaluated(Event):
     """An evaluation on the validation text; ``best`` if none was better so far."""
 
     kind = "evaluation"
-    evaluation: Evaluation
+    evaluation: Figures
     best: bool
     seconds: float
 
@@ -117,7 +120,7 @@ class Finished(Event):
 
     kind = "finished"
     run: str
-    evaluation: Evaluation
+    evaluation: Figures
     best_step: int
     seconds: float
 

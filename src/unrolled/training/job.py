@@ -12,43 +12,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.checkpoint.model import TrainedModel
 from unrolled.checkpoint.run import Checkpoint, RunDirectory
-from unrolled.checkpoint.tensors import (
-    module_arrays,
-    optimiser_arrays,
-    restore_module,
-    restore_optimiser,
-    restore_state,
-    state_arrays,
-)
-from unrolled.data.lanes import Lanes, Position
-from unrolled.data.vocabulary import Ids
+from unrolled.checkpoint.tensors import module_arrays, optimiser_arrays, restore_module, restore_optimiser
+from unrolled.data.lanes import Position
 from unrolled.training import schedule
 from unrolled.training.config import TrainConfig
+from unrolled.training.task import Task
 
 RANDOM = "random/"  # the states of torch's generators, in a checkpoint
 
 
 @dataclass
 class Job:
-    """One run. ``state`` is what the lanes carry from window to window; ``random`` the run's own generator states,
-    apart from torch's global ones so that the caller's random numbers neither disturb the run nor are disturbed.
+    """One run. ``random`` are the run's own generator states, apart from torch's global ones so that the caller's
+    random numbers neither disturb the run nor are disturbed; ``best`` is the smallest ``badness`` so far.
     """
 
     config: TrainConfig
     run: RunDirectory
-    model: TrainedModel
-    lanes: Lanes
-    validation: Ids
+    task: Task
     optimiser: torch.optim.Optimizer
     device: torch.device
     random: dict[str, Tensor]
     step: int = 0
     position: Position = field(default_factory=Position)
-    state: dict[str, Tensor] | None = None
     evaluated_at: int = -1
-    best_nats: float | None = None
+    best: float | None = None
     best_step: int = 0
     evaluation_seconds: float = 0.0
     seconds_before: float = 0.0
@@ -62,7 +51,7 @@ class Job:
     @property
     def epochs(self) -> float:
         """Epochs done, with the fraction of the present one."""
-        return self.position.epoch + self.position.window / len(self.lanes)
+        return self.position.epoch + self.position.window / self.task.steps_per_epoch
 
     @property
     def share(self) -> float:
@@ -81,7 +70,7 @@ class Job:
         """Publish a checkpoint of the present moment, and delete those that are no longer kept."""
         trainer = {
             **optimiser_arrays(self.optimiser),
-            **state_arrays(self.state),
+            **self.task.carried(),
             **{RANDOM + name: state.numpy() for name, state in self.random.items()},
         }
         progress = {
@@ -89,28 +78,28 @@ class Job:
             "epoch": self.position.epoch,
             "window": self.position.window,
             "evaluated_at": self.evaluated_at,
-            "best_nats": self.best_nats,
+            "best": self.best,
             "best_step": self.best_step,
             "evaluation_seconds": self.evaluation_seconds,
             "seconds": self.seconds,
         }
-        path = self.run.save(Checkpoint(self.step, module_arrays(self.model.layer), trainer, progress))
+        path = self.run.save(Checkpoint(self.step, module_arrays(self.task.layer), trainer, progress))
         self.run.prune(self.config.keep, self.best_step)
         return path
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to the moment of a checkpoint."""
         progress = checkpoint.progress
-        restore_module(self.model.layer, checkpoint.model)
+        restore_module(self.task.layer, checkpoint.model)
         restore_optimiser(self.optimiser, checkpoint.trainer)
-        self.state = restore_state(checkpoint.trainer, self.device)
+        self.task.restore(checkpoint.trainer, self.device)
         for name in self.random:
             if RANDOM + name in checkpoint.trainer:
                 self.random[name] = torch.from_numpy(np.array(checkpoint.trainer[RANDOM + name]))
         self.step = checkpoint.step
         self.position = Position(progress["epoch"], progress["window"])
         self.evaluated_at = progress["evaluated_at"]
-        self.best_nats, self.best_step = progress["best_nats"], progress["best_step"]
+        self.best, self.best_step = progress["best"], progress["best_step"]
         self.evaluation_seconds = progress["evaluation_seconds"]
         self.seconds_before, self.started = progress["seconds"], time.monotonic()
 

@@ -1,7 +1,4 @@
-"""The training loop: truncated BPTT over parallel lanes, a generator whose caller's ``for`` is the callback.
-
-Shapes: a window is inputs (T, B) and targets (T, B) int64, logits (T, B, V).
-"""
+"""The training loop, a generator whose caller's ``for`` is the callback."""
 
 from __future__ import annotations
 
@@ -11,17 +8,13 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
 from unrolled.checkpoint.tensors import module_arrays, restore_module
 from unrolled.data.corpora import Corpus
 from unrolled.errors import UnrolledError
-from unrolled.generation.tokens import generate
 from unrolled.training import schedule
 from unrolled.training.config import TrainConfig
-from unrolled.training.evaluation import Evaluation, evaluate_stepwise
 from unrolled.training.events import (
     Accident,
     Evaluated,
@@ -35,6 +28,7 @@ from unrolled.training.events import (
 )
 from unrolled.training.job import Job
 from unrolled.training.setup import begin, reopen
+from unrolled.training.task import Figures
 
 Stop = Callable[[], bool]
 
@@ -90,19 +84,18 @@ def _started(job: Job) -> Started:
         job.step,
         run=str(job.run.path),
         recurrence=job.config.recurrence,
-        parameters=sum(p.numel() for p in job.model.layer.parameters()),
-        symbols=job.lanes.steps * job.lanes.batch,
-        unit=job.model.vocabulary.unit,
-        vocabulary=len(job.model.vocabulary),
-        steps_per_epoch=len(job.lanes),
+        parameters=sum(p.numel() for p in job.task.layer.parameters()),
+        steps_per_epoch=job.task.steps_per_epoch,
         device=str(job.device),
+        task=job.task.name,
+        use=job.task.use(job.run.path),
+        **job.task.about(),
     )
 
 
 def _update(job: Job) -> Step | Accident:
-    """One window: loss, gradient, clipping, one step of Adam; nothing changes if the gradient is not finite."""
-    clock, layer, config = time.perf_counter(), job.model.layer, job.config
-    inputs, targets = (torch.from_numpy(ids).to(job.device) for ids in job.lanes.window(job.position.window))
+    """Loss, gradient, clipping, one step of Adam; nothing changes if the gradient is not finite."""
+    clock, layer, config = time.perf_counter(), job.task.layer, job.config
     share = job.share
     rate = schedule.learning_rate(config, step=job.step, epoch=job.position.epoch, share=share)
     for group in job.optimiser.param_groups:
@@ -110,24 +103,22 @@ def _update(job: Job) -> Step | Accident:
     layer.train()
     job.optimiser.zero_grad()
     with job.randomness():
-        logits, state = layer.logits(inputs, job.state)
-        loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        loss, symbols = job.task.loss(job.position)
         loss.backward()
     norm, nats = float(clip_grad_norm_(layer.parameters(), config.clip or math.inf)), loss.item()
     if not (math.isfinite(nats) and math.isfinite(norm)):
         return _accident(job, nats, norm)
     job.optimiser.step()
     job.step += 1
-    job.position = job.lanes.after(job.position)
-    # an epoch begins at the beginning of the text, where nothing was read yet
-    job.state = {name: tensor.detach() for name, tensor in state.items()} if job.position.window else None
+    job.position = job.position.after(job.task.steps_per_epoch)
+    job.task.accept(job.position)
     return Step(
         job.step,
         epoch=job.epochs,
         loss=nats,
         gradient_norm=norm,
         learning_rate=rate,
-        symbols_per_second=targets.numel() / (time.perf_counter() - clock),
+        symbols_per_second=symbols / (time.perf_counter() - clock),
         seconds=job.seconds,
         share=job.share,
     )
@@ -144,55 +135,43 @@ def _accident(job: Job, loss: float, norm: float) -> Accident:
 def _evaluate(job: Job, stop: Stop) -> Generator[Event, None, None]:
     """Evaluate, keep the model if it is the best, write a sample, save; given up without a trace if asked to stop."""
     begin = job.seconds
-    evaluation = yield from _evaluation(job, job.config.evaluation_lanes, stop)
+    evaluation = yield from _evaluation(job, False, stop)
     if evaluation is None:
         return
     job.evaluation_seconds = job.seconds - begin
-    best = job.best_nats is None or evaluation.nats < job.best_nats
+    best = job.best is None or evaluation.badness < job.best
     if best:
-        job.best_nats, job.best_step = evaluation.nats, job.step
-        job.run.write_best(module_arrays(job.model.layer), {"step": job.step, **evaluation.to_dict()})
+        job.best, job.best_step = evaluation.badness, job.step
+        job.run.write_best(module_arrays(job.task.layer), {"step": job.step, **evaluation.to_dict()})
     job.evaluated_at = job.step
     evaluated = Evaluated(job.step, evaluation, best, job.seconds)
     job.run.record(evaluated.to_dict())
     yield evaluated
-    if job.config.sample_length:
-        sample = Sample(job.step, _sample(job))
+    text = job.task.sample()
+    if text is not None:
+        sample = Sample(job.step, text)
         job.run.record(sample.to_dict())
         yield sample
     yield Saved(job.step, str(job.save()))
 
 
-def _evaluation(job: Job, lanes: int, stop: Stop) -> Generator[Event, None, Evaluation | None]:
-    windows = evaluate_stepwise(job.model.layer, job.validation, job.model.vocabulary, lanes=lanes)
+def _evaluation(job: Job, final: bool, stop: Stop) -> Generator[Event, None, Figures | None]:
+    shares = job.task.evaluate(final)
     while not stop():
         try:
-            yield Evaluating(job.step, next(windows))
+            yield Evaluating(job.step, next(shares))
         except StopIteration as end:
-            evaluation: Evaluation = end.value
-            return evaluation
+            figures: Figures = end.value
+            return figures
     return None
-
-
-def _sample(job: Job) -> str:
-    config = job.config
-    tokens = generate(
-        job.model,
-        config.prime,
-        length=config.sample_length,
-        temperature=config.temperature,
-        seed=config.seed,
-        unknown="replace",  # a prompt that the text never held is no reason to end a run
-    )
-    return config.prime + "".join(token.text for token in tokens)
 
 
 def _finish(job: Job, stop: Stop) -> Generator[Event, None, None]:
     """The best model, evaluated by the definition."""
     arrays, about = job.run.read_best()
-    restore_module(job.model.layer, arrays)
+    restore_module(job.task.layer, arrays)
     seconds = job.seconds
-    evaluation = yield from _evaluation(job, 1, stop)
+    evaluation = yield from _evaluation(job, True, stop)
     if evaluation is None:
         yield Saved(job.step, str(job.run.checkpoints / str(job.step)), interrupted=True)
         return

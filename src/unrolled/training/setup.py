@@ -13,12 +13,12 @@ from unrolled.checkpoint.device import device_of
 from unrolled.checkpoint.model import ModelDescription, TrainedModel
 from unrolled.checkpoint.run import RunDirectory
 from unrolled.data.corpora import Corpus, read_corpus
-from unrolled.data.lanes import Lanes
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.equations import library
 from unrolled.errors import CheckpointError, ConfigurationError, DataError
 from unrolled.training.config import TrainConfig, flag, from_dict, resolve
 from unrolled.training.job import Job, fresh_randomness, own_randomness
+from unrolled.training.language import LanguageTask
 
 # What a resumed run cannot change: another value would make another model, or another text.
 MODEL = ("symbols", "limit", "recurrence", "layers", "hidden", "embedding", "dtype", "precision")
@@ -48,7 +48,7 @@ def begin(config: TrainConfig, corpus: Corpus | None = None) -> Job:
     job.run = RunDirectory.create(
         config.run,
         vocabulary=vocabulary.to_json(),
-        program={"programs": job.model.layer.programs()},
+        program={"programs": job.task.layer.programs()},
         config=_document(config, description, corpus),
     )
     return job
@@ -102,16 +102,13 @@ def _assemble(
 ) -> Job:
     if config.threads:
         torch.set_num_threads(config.threads)
-    lanes = Lanes(vocabulary.encode(corpus.training), config.batch, config.sequence_length)
     random = fresh_randomness(config.seed, device)
     with own_randomness(random, device):
         layer = description.build(device)
     return Job(
         config=config,
         run=run,
-        model=TrainedModel(layer, vocabulary, run.path),
-        lanes=lanes,
-        validation=vocabulary.encode(corpus.validation),
+        task=LanguageTask(config, TrainedModel(layer, vocabulary, run.path), corpus, device),
         # with weight decay 0 this is Adam
         optimiser=torch.optim.AdamW(
             layer.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True

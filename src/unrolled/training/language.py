@@ -1,0 +1,94 @@
+"""Language models: truncated BPTT over parallel lanes.
+
+Shapes: a window is inputs (T, B) and targets (T, B) int64, logits (T, B, V).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from unrolled.checkpoint.model import TrainedModel
+from unrolled.checkpoint.tensors import restore_state, state_arrays
+from unrolled.data.corpora import Corpus
+from unrolled.data.lanes import Lanes, Position
+from unrolled.generation.tokens import generate
+from unrolled.training.config import TrainConfig
+from unrolled.training.evaluation import Evaluation, evaluate_stepwise
+from unrolled.training.task import Arrays, Task
+
+
+class LanguageTask(Task):
+    """Predict the next symbol of a text; ``state`` is what the lanes carry from window to window."""
+
+    name = "language"
+
+    def __init__(self, config: TrainConfig, model: TrainedModel, corpus: Corpus, device: torch.device) -> None:
+        self.config, self.model, self.layer, self.device = config, model, model.layer, device
+        self.lanes = Lanes(model.vocabulary.encode(corpus.training), config.batch, config.sequence_length)
+        self.validation = model.vocabulary.encode(corpus.validation)
+        self.state: dict[str, Tensor] | None = None
+        self._next: dict[str, Tensor] | None = None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """See ``Task``."""
+        return len(self.lanes)
+
+    def loss(self, position: Position) -> tuple[Tensor, int]:
+        """See ``Task``."""
+        inputs, targets = (torch.from_numpy(ids).to(self.device) for ids in self.lanes.window(position.window))
+        logits, self._next = self.layer.logits(inputs, self.state)
+        return functional.cross_entropy(logits.flatten(0, 1), targets.flatten()), targets.numel()
+
+    def accept(self, position: Position) -> None:
+        """An epoch begins at the beginning of the text, where nothing was read yet."""
+        assert self._next is not None
+        self.state = {name: tensor.detach() for name, tensor in self._next.items()} if position.window else None
+
+    def evaluate(self, final: bool) -> Generator[float, None, Evaluation]:
+        """Several lanes on the way, at the end one, as the definition says."""
+        lanes = 1 if final else self.config.evaluation_lanes
+        return (yield from evaluate_stepwise(self.layer, self.validation, self.model.vocabulary, lanes=lanes))
+
+    def sample(self) -> str | None:
+        """See ``Task``."""
+        config = self.config
+        if not config.sample_length:
+            return None
+        tokens = generate(
+            self.model,
+            config.prime,
+            length=config.sample_length,
+            temperature=config.temperature,
+            seed=config.seed,
+            unknown="replace",  # a prompt that the text never held is no reason to end a run
+        )
+        return config.prime + "".join(token.text for token in tokens)
+
+    def about(self) -> Mapping[str, Any]:
+        """See ``Task``."""
+        vocabulary = self.model.vocabulary
+        return {
+            "symbols": self.lanes.steps * self.lanes.batch,
+            "unit": vocabulary.unit,
+            "vocabulary": len(vocabulary),
+        }
+
+    def carried(self) -> Arrays:
+        """See ``Task``."""
+        return state_arrays(self.state)
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], device: torch.device) -> None:
+        """See ``Task``."""
+        self.state = restore_state(arrays, device)
+
+    def use(self, path: Path) -> str:
+        """See ``Task``."""
+        return f"unrolled sample {path} --length 500"

@@ -1,0 +1,85 @@
+"""What a run trains for: the data of one update, its loss, and how well the model does.
+
+A ``Task`` holds the model and its data, the loop in ``loop.py`` everything that all tasks share.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.data.lanes import Position
+from unrolled.nn import Recurrent
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Figures(Protocol):
+    """How well a model does."""
+
+    @property
+    def badness(self) -> float:
+        """What is to become as small as possible: the model of the smallest one is kept as the best."""
+
+    @property
+    def summary(self) -> str:
+        """The figures, in one line."""
+
+    @property
+    def short(self) -> str:
+        """The most important figure, in a word or two."""
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """All figures with their names."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+
+
+class Task(ABC):
+    """One kind of training."""
+
+    name: ClassVar[str]
+    layer: Recurrent
+
+    @property
+    @abstractmethod
+    def steps_per_epoch(self) -> int:
+        """Updates in one pass through the data."""
+
+    @abstractmethod
+    def loss(self, position: Position) -> tuple[Tensor, int]:
+        """The mean loss of the update at ``position``, and how many symbols are read for it."""
+
+    def accept(self, position: Position) -> None:  # noqa: B027  # only who carries a state has something to do
+        """The update was made, and the next one is at ``position``."""
+
+    @abstractmethod
+    def evaluate(self, final: bool) -> Generator[float, None, Figures]:
+        """Measure on what was held out, yielding the share done: on the way, or for the ``final`` figures."""
+
+    def sample(self) -> str | None:
+        """What the model writes at this point; None where it writes nothing."""
+        return None
+
+    @abstractmethod
+    def about(self) -> Mapping[str, Any]:
+        """The size of the data: the fields symbols, unit and vocabulary of the event ``Started``."""
+
+    def carried(self) -> Arrays:
+        """What goes from update to update, for a checkpoint."""
+        return {}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], device: torch.device) -> None:  # noqa: B027  # see accept
+        """Take back what ``carried`` gave."""
+
+    @abstractmethod
+    def use(self, path: Path) -> str:
+        """The command that uses the trained model."""
