@@ -7,10 +7,9 @@ from typing import Any
 import torch
 
 from unrolled.equations.extension import with_readout
-from unrolled.equations.library import load
 from unrolled.equations.system import System
 from unrolled.errors import ConfigurationError
-from unrolled.nn.recurrent import Recurrent
+from unrolled.nn.recurrent import Recurrent, as_system
 from unrolled.recurrence import Recurrence
 
 
@@ -31,21 +30,27 @@ def language_model(
     Raises:
         ConfigurationError: the recurrence does not have exactly one input and one output.
     """
-    system = recurrence if isinstance(recurrence, System) else None
-    if system is None:
-        system = recurrence.system if isinstance(recurrence, Recurrence) else load(str(recurrence))
-    system = with_readout(system)
-    if len(system.inputs) != 1 or len(system.outputs) != 1:
-        raise ConfigurationError(
-            "A language model reads one sequence and predicts one; these equations have the inputs "
-            f"({', '.join(system.inputs)}) and the outputs ({', '.join(system.outputs)}). Mark the output with a line "
-            "such as 'y : output'."
-        )
-    (x,), (y,) = system.inputs, system.outputs
-    sizes = {x: vocabulary, y: vocabulary}
-    fixed = {term for name in sizes for term, _ in system.sizes[name].terms}
-    sizes |= {name: hidden for name in system.free_sizes if name not in fixed}
+    system = with_readout(as_system(recurrence))
+    sizes = sizes_of(system, vocabulary, vocabulary, hidden)
     return Recurrent(
         system, num_layers, dropout=dropout, embedding=embedding, sizes=sizes, precision=precision, dtype=dtype,
         device=device,
     )  # fmt: skip
+
+
+def sizes_of(system: System, reads: int, answers: int, hidden: int) -> dict[str, int]:
+    """The sizes of a network that reads ``reads`` and answers ``answers`` components; all that are free are ``hidden``.
+
+    Raises:
+        ConfigurationError: the system does not have exactly one input and one output.
+    """
+    if len(system.inputs) != 1 or len(system.outputs) != 1:
+        raise ConfigurationError(
+            "This network reads one sequence and gives one output; these equations have the inputs "
+            f"({', '.join(system.inputs)}) and the outputs ({', '.join(system.outputs)}). Mark the output with a line "
+            "such as 'y : output'."
+        )
+    (x,), (y,) = system.inputs, system.outputs
+    sizes = {x: reads, y: answers}
+    fixed = {term for name in sizes for term, _ in system.sizes[name].terms}
+    return sizes | {name: hidden for name in system.free_sizes if name not in fixed}
