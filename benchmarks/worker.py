@@ -31,7 +31,7 @@ def main() -> None:
     if work.kind == "memory":
         return _measure_memory(peer, work)
     try:
-        run, version = _best(import_module(f"benchmarks.peers.{peer}").prepare, work, peer == OURS)
+        run, version = _best(import_module(f"benchmarks.peers.{peer}").prepare, work, peer.startswith(OURS))
         calls = _calibrated(run)
     except Exception as error:
         say({"unable": f"{type(error).__name__}: {error}"})

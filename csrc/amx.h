@@ -11,6 +11,7 @@ namespace {
 
 constexpr Size tile_rows = 16, tile_columns = 16, tile_words = 16 * 16;
 constexpr Size tiles_together = 6;  // rows of tiles that stay in the second cache while all columns pass
+static_assert(tiles_together * half_depth / 32 * tile_words <= half_workspace);
 static_assert(panel<float> % (2 * tile_columns) == 0 && half_unit == 32 && half_depth % half_unit == 0);
 
 // Compilers do not know that tiles read and write memory: what was written before this is there, what is read after it is new.
@@ -143,24 +144,24 @@ inline void tiles_of(const Product<float>& p, Size from, Size k, Size heights) {
     }
 }
 
-// All columns for the rows whose tiles are in the workspace.
-void multiply_tiles(const Product<float>& p, Size from, Size depth, Size heights, Shape& shape) {
+// Some columns for the rows whose tiles are in the workspace, from those of number `low` on to `high`.
+void multiply_tiles(const Product<float>& p, Size from, Size depth, Size low, Size high, Shape& shape) {
     const Size tiles = whole_units(depth) / 32, words = Halves::words(p.k);
     const float* init = from ? p.c : p.init;
     const Size ldi = from ? p.ldc : p.ldi;
     for (Size group = 0; group < p.groups; group++)
-        for (Size low = 0; low < p.n; low += 2 * tile_columns) {
-            const Size columns = p.n - low < 2 * tile_columns ? p.n - low : 2 * tile_columns;
-            const Size start = low / panel<float> * panel<float>;  // of the panel
-            const Size at = group * p.jump + low, step = padded<float>(p.n - start < panel<float> ? p.n - start : panel<float>);
-            for (Size h = 0; h < heights; h += 2) {
+        for (Size left = 0; left < p.n; left += 2 * tile_columns) {
+            const Size columns = p.n - left < 2 * tile_columns ? p.n - left : 2 * tile_columns;
+            const Size start = left / panel<float> * panel<float>;  // of the panel
+            const Size at = group * p.jump + left, step = padded<float>(p.n - start < panel<float> ? p.n - start : panel<float>);
+            for (Size h = low; h < high; h += 2) {
                 const Size first = h * tile_rows, rest = p.m - first;
                 shape.use(rest < 16 ? rest : 16, rest < 16 ? 0 : rest < 32 ? rest - 16 : 16);
                 const float* a = p.workspace + h * tiles * tile_words;
                 const Corner corner{p.c + first * p.ldc + at, p.ldc, init ? init + first * ldi + at : nullptr, ldi, a,
                                     a + tiles * tile_words,
-                                    p.packed + (group * p.jump + start) * words + from / 2 * step + (low - start), step, tiles,
-                                    p.c + (h + 2 < heights ? (h + 2) * tile_rows * p.ldc + at : at + 2 * tile_columns)};
+                                    p.packed + (group * p.jump + start) * words + from / 2 * step + (left - start), step, tiles,
+                                    p.c + (h + 2 < high ? (h + 2) * tile_rows * p.ldc + at : at + 2 * tile_columns)};
                 if (columns % tile_columns)
                     edge_corner(corner, shape, columns);
                 else
@@ -176,7 +177,9 @@ void multiply_on_tiles(const Product<float>& p) {
         for (Size from = 0; from < p.k; from += half_depth) {
             const Size depth = p.k - from < half_depth ? p.k - from : half_depth;
             tiles_of(some, from, depth, heights);
-            multiply_tiles(some, from, depth, heights, shape);
+            const Size whole = some.m / (2 * tile_rows) * 2;  // the others need tiles of another shape
+            if (whole) multiply_tiles(some, from, depth, 0, whole, shape);
+            if (whole < heights) multiply_tiles(some, from, depth, whole, heights, shape);
         }
     });
     _tile_release();

@@ -44,14 +44,15 @@ bool has_avx512() {
            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
-// What compilers do not know by name: bits of the processor's answer to question 7.
+// Bits of the processor's answer to question 7: not every compiler knows their names.
 bool has_avx512_bf16() {
     unsigned a, b, c, d;
     return has_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c >> 11 & 1) /* VNNI */ &&
            __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
 }
 
-// The system keeps tiles only for a process that asks for them, once.
+// The system keeps tiles only for a process that asks for them, once. From then on an alternate signal stack must have room
+// for them (12 KiB); where one is smaller already the system refuses.
 bool has_amx() {
 #ifdef __linux__
     constexpr long ask = 0x1023, tiles = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA

@@ -2,7 +2,7 @@
 // UNROLLED_BYTES (of a vector register) and UNROLLED_VECTORS (of such vectors in a panel of a packed matrix).
 //
 // Everything is written with GCC's vector extensions, and names no instruction but where UNROLLED_PAIRS (products of pairs
-// of bf16) or UNROLLED_TILES (Intel's AMX) say that the set has them. Nothing is shared with other
+// of bf16, and of four bytes) or UNROLLED_TILES (Intel's AMX) say that the set has them. Nothing is shared with other
 // translation units either (no inline function of the standard library): the linker might otherwise keep the copy
 // that was compiled for an instruction set which this machine lacks.
 #include "kernels.h"

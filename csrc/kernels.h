@@ -19,8 +19,8 @@ struct Operand {
 
 // c = init + a · packed, where element (r, i) of a (m, k) is a[r * row + i * column], packed is (k, n), and c has row stride
 // ldc. init has row stride ldi, 0 for one row; it may be c itself, or nullptr for zeros. Of c and packed take part `groups`
-// times n columns, `jump` columns apart, which is a multiple of the panel. Each element of c is one chain of multiply-adds
-// in the order of i, whatever m is, so that a row's result depends on no other. The processor may fetch the soon_count
+// times n columns, `jump` columns apart, which is a multiple of the panel. Each element of c is one sum whose order
+// is that of i and the packing, whatever m is, so that a row's result depends on no other. The processor may fetch the soon_count
 // elements of `soon` meanwhile.
 template <class T>
 struct Product {

@@ -15,7 +15,7 @@ constexpr Size tallest = 6;    // rows of a tile: 6 · UNROLLED_VECTORS accumula
 constexpr Size together = 96;  // rows of c that stay in the second cache while all panels pass
 constexpr Size line = 64;      // bytes that come from memory at once
 
-// What a packed matrix holds, and how it is multiplied: here as it is; halves.h and bytes.h have other formats. The memory of
+// What a packed matrix holds, and how it is multiplied: here as it is; halves.h and quarters.h have other formats. The memory of
 // each counts in words, which are numbers of type T. A packed row has a word for each column, with `rows` numbers of it.
 template <class T>
 struct Whole {

@@ -3,7 +3,8 @@
 //
 // A word of a packed matrix has four numbers of one column that stand one below the other, the first in the lowest bits. A
 // panel begins with two rows of words: the scales, and what UNROLLED_PAIRS has to subtract, because it multiplies with
-// unsigned numbers. What a product multiplies lies in rows without gaps: p.column is 1. The sums are exact, and so the same in every instruction set.
+// unsigned numbers. What a product multiplies lies in rows without gaps: p.column is 1. The sums
+// are exact; a number at the edge between two whole ones may be rounded to either.
 #pragma once
 #include "products.h"
 #ifdef UNROLLED_PAIRS
@@ -46,8 +47,9 @@ struct Scale {
     explicit Scale(int32_t largest) {
         float magnitude;
         memcpy(&magnitude, &largest, sizeof magnitude);
-        one = largest >= infinite ? __builtin_nanf("") : magnitude / 127;
-        inverse = largest == 0 || largest >= infinite ? 0 : 127 / magnitude;
+        const bool tiny = magnitude < 127 * __FLT_MIN__;  // no number of these is worth a normalised float
+        one = largest >= infinite ? __builtin_nanf("") : tiny ? 0 : magnitude / 127;
+        inverse = tiny || largest >= infinite ? 0 : 127 / magnitude;
     }
 };
 

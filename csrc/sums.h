@@ -72,7 +72,7 @@ inline int64_t outer_halves_workspace(const Kernels<float>& k) {
 }
 inline int64_t outer_halves_workspace(const Kernels<double>&) { return 0; }
 
-// The same of numbers rounded to bf16. Nothing is copied: the products round what they multiply.
+// The same of numbers rounded to bf16. The products round and copy what they multiply.
 template <class T>
 void outer_halves(const Kernels<T>& k, Matrix<T> out, Matrix<const T> left, Matrix<const T> right, int64_t rows, T* workspace,
                   int part, int parts) {

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from recurrences import Example, recurrences
 from stepwise import F64, Case, case, cell
-from unrolled.equations.library import CELLS
+from unrolled.engine import autograd
+from unrolled.equations.library import CELLS, load
+from unrolled.program.compile import compile_system
 
 LENGTHS = [(3,), (1,), (2, 2), (4, 2, 2), (3, 1, 0), (0, 0)]
 
@@ -156,3 +158,22 @@ def test_second_derivatives_of_random_recurrences(example: Example) -> None:
     found, expected = (gradients(results, wrt, create_graph=True) for results in (given_.found(), given_.expected()))
     for one, other in zip(gradients(tuple(found), wrt), gradients(tuple(expected), wrt), strict=True):
         assert (one - other).abs().max() <= 1e-9 * max(1.0, other.abs().max().item())
+
+
+@pytest.mark.parametrize("name", ["torch_rnn", "lstm", "minimal_gated"])
+def test_bf16_is_differentiated_alike_by_the_adjoint_and_by_torch(name: str) -> None:
+    """In float64, where only the rounding itself is coarse: both round the same factors of the same products."""
+    system = load(name, outputs=("h",))
+    made = compile_system(system, {"x": 5, "h": 6}, precision="bf16")
+    random = torch.Generator().manual_seed(1)
+    shapes = [(12, 5), *((3, 6) for _ in made.previous), *(made.shapes[v] for v in made.parameters)]
+    tensors = [torch.randn(shape, generator=random, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    n = 1 + len(made.previous)
+    found = []
+    for create_graph in (False, True):
+        outputs, final = autograd.run(made, tensors[:1], tensors[1:n], tensors[n:], [3] * 4)
+        total = outputs[0].sin().sum() + sum(state.cos().sum() for state in final)
+        found.append(torch.autograd.grad(total, tensors, create_graph=create_graph))
+    for by_adjoint, by_torch in zip(*found, strict=True):
+        torch.testing.assert_close(by_adjoint, by_torch, rtol=1e-11, atol=1e-12)
+    assert any(not torch.equal(g, g.bfloat16().double()) for g in found[1][n:])

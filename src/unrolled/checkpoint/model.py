@@ -14,9 +14,12 @@ from unrolled.checkpoint.run import RunDirectory
 from unrolled.checkpoint.tensors import restore_module
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.errors import CheckpointError, DataError
+from unrolled.program.validation import PRECISIONS
 
 if TYPE_CHECKING:
     from unrolled.nn import Recurrent
+
+DTYPES = ("float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class ModelDescription:
         """The description that ``to_json`` wrote."""
         data = {"precision": "fp32", **data}  # runs were saved before there was a choice
         names = {field.name for field in fields(cls)}
-        if set(data) != names or data["dtype"] not in ("float32", "float64"):
+        if set(data) != names or data["dtype"] not in DTYPES or data["precision"] not in PRECISIONS:
             raise CheckpointError('the "model" of config.json is not one that this version of unrolled can build')
         return cls(**data)
 

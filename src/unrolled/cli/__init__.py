@@ -20,7 +20,7 @@ OK, FAILED, USAGE, NOT_MET, INTERRUPTED = 0, 1, 2, 3, 130
 # Cyclopts takes a lone "-" for an option without a name; no path or text that a user types can equal this stand-in.
 STANDARD_INPUT = "\x00-"
 
-TRAIN = """Train a language model on a text.
+TRAIN = """Train a model that writes, on a text, or one that classifies, on examples.
 
 Ctrl-C saves, and --resume goes on from there. A flag wins over --config, which wins over --preset.
 """
@@ -36,7 +36,8 @@ def application() -> App:
     )
     app.command("unrolled.cli.train:train", help=TRAIN)
     app.command("unrolled.cli.sample:sample", help="Let a trained model write.")
-    app.command("unrolled.cli.eval:evaluate", name="eval", help="Measure how well a trained model predicts a text.")
+    app.command("unrolled.cli.eval:evaluate", name="eval", help="Measure how well a trained model predicts.")
+    app.command("unrolled.cli.predict:predict", help="Let a trained classifier answer.")
     app.command("unrolled.cli.expand:expand", help="Write a sequence at a step in terms of the inputs so far.")
     app.command("unrolled.cli.tape:tape", help="List every value that is computed, and the adjoint of each.")
     app.command("unrolled.cli.derive:derive", help="Derive a sequence: closed form, forward and backward recursion.")

@@ -29,16 +29,17 @@ def evaluate(
     quiet: Switch = False,
     debug: Switch = False,
 ) -> int:
-    """Measure how well a trained model predicts a text: loss, bits per character, perplexity.
+    """Measure how well a trained model predicts: loss, bits per character and perplexity of a text; right answers.
 
-    One lane through the text, the state carried from zero, the mean over all predictions.
+    A text is read as one lane, the state carried from zero, the mean over all predictions.
 
     Parameters
     ----------
     run
         A run directory that `unrolled train` made.
     text
-        A file, a folder, a glob, or - for standard input; without it, what the run held out of its own text.
+        A file, a folder, a glob, or - for standard input; for a classifier a file or folder of examples. Without it,
+        what the run held out of its own data.
     share
         The share of the text, at its end, that is predicted: 0.05 is what training holds out, 1 is all of it.
     unknown
@@ -56,8 +57,10 @@ def evaluate(
         raise ConfigurationError(f"--share is {share}; it must lie above 0 and at most at 1")
     import torch
 
-    from unrolled.checkpoint import load
+    from unrolled.checkpoint import RunDirectory, load
 
+    if RunDirectory.open(run).read("config").get("train", {}).get("task") == "classify":
+        return _classifier(run, None if text is None else from_user(text), device, json=json)
     torch.set_num_threads(1)  # one lane gains little from a second thread, and loses much where other programs run
     model = load(run, device)
     part, name = _text(model, run, None if text is None else from_user(text), share)
@@ -71,6 +74,22 @@ def evaluate(
     from unrolled.cli.display import print_evaluation
 
     print_evaluation(result)
+    return OK
+
+
+def _classifier(run: Path, file: str | None, device: str, *, json: bool) -> int:
+    from unrolled.answering import load_answerer
+    from unrolled.cli.display import print_evaluation
+    from unrolled.training.classification import evaluate_answers
+    from unrolled.training.evaluation import result_of
+    from unrolled.training.material import examples_of
+
+    model = load_answerer(run, device)
+    figures = result_of(evaluate_answers(model, examples_of(model, file)))
+    if json:
+        print(json_format.dumps({"run": str(run), "data": file, **figures.to_dict()}))
+    else:
+        print_evaluation(figures)
     return OK
 
 
@@ -89,7 +108,7 @@ def _text(model: TrainedModel, run: Path, text: str | None, share: float) -> tup
 def _held_out(run: Path) -> str:
     from unrolled.checkpoint import RunDirectory
     from unrolled.training.config import from_dict
-    from unrolled.training.setup import read_configured
+    from unrolled.training.material import read_configured
 
     document: dict[str, Any] = RunDirectory.open(run).read("config")
     corpus = read_configured(from_dict(document["train"]))

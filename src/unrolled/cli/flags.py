@@ -10,7 +10,9 @@ from msgspec import Meta
 
 from unrolled.training.config import TrainConfig, hints
 
-GROUPS = {name: Group(name, sort_key=index) for index, name in enumerate(("Text", "Model", "Learning", "Length"))}
+GROUPS = {
+    name: Group(name, sort_key=index) for index, name in enumerate(("Text", "Task", "Model", "Learning", "Length"))
+}
 GROUPS |= {name: Group(name, sort_key=10 + index) for index, name in enumerate(("Reports", "Run"))}
 
 

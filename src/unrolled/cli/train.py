@@ -36,7 +36,7 @@ def train(
     quiet: Annotated[Switch, Parameter(group=GROUPS["Reports"])] = False,
     debug: Annotated[Switch, Parameter(group=GROUPS["Reports"])] = False,
 ) -> int:
-    """Train a language model on a text.
+    """Train a model that writes, on a text, or one that classifies, on examples (--task classify --data FILE).
 
     Parameters
     ----------

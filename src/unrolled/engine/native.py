@@ -51,7 +51,7 @@ def refusal(program: Program, inputs: Sequence[Tensor], tensors: Sequence[Tensor
     if len(dtypes) != 1 or not dtypes <= DTYPES:
         return "it computes with one dtype, float32 or float64"
     if program.precision == "bf16" and dtypes != {torch.float32}:
-        return "it rounds to bf16 what is float32"
+        return "with the precision bf16 it computes in float32 only"
     for value, is_ids, ids in zip(program.inputs, program.ids, inputs, strict=True):
         if is_ids and ids.numel() and not (ids.min() >= 0 and ids.max() < program.shapes[value][0]):
             return "there is an id that is no symbol"

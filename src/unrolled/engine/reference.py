@@ -215,8 +215,13 @@ def _prepared(instructions: tuple[Instruction, ...], precision: str) -> Run:
 def _kernel(instruction: Instruction, precision: str) -> Callable[..., Any]:
     op, data = instruction.op, instruction.data
     if precision == "bf16" and op in _PRODUCTS:
-        exact = _KERNELS[op]
-        return lambda *args: exact(*args[:-2], *map(_rounded, args[-2:]), *data)
+        exact = _KERNELS["product" if op == "affine" else op]
+
+        def rounded(*args: Tensor) -> Tensor:
+            product: Tensor = _RoundGradient.apply(exact(*map(_Round.apply, args[-2:]), *data))
+            return args[0] + product if op == "affine" else product
+
+        return rounded
     if op in ELEMENTWISE:
         value = ELEMENTWISE[op].value
         return lambda *args: value(arrays, *args, *data)
@@ -224,8 +229,49 @@ def _kernel(instruction: Instruction, precision: str) -> Callable[..., Any]:
     return (lambda *args: kernel(*args, *data)) if data else kernel
 
 
-def _rounded(value: Tensor) -> Tensor:
-    return value.to(torch.bfloat16).to(value.dtype)
+class _Round(torch.autograd.Function):
+    """To bfloat16 and back; a derivative passes as if nothing were rounded."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor) -> Tensor:
+        return value.to(torch.bfloat16).to(value.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Nothing is kept."""
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+        return tangent.clone()
+
+
+class _RoundGradient(torch.autograd.Function):
+    """The product as it is; its gradient is rounded, because the products of the reverse pass round it."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Nothing is kept."""
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        rounded: Tensor = _Round.apply(gradient)
+        return rounded
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+        return tangent.clone()
 
 
 def _product(matrix: Tensor, vector: Tensor, transposed: str = "") -> Tensor:

@@ -81,13 +81,16 @@ def writer(run: TrainedModel | Path | str, precision: str | None = None) -> Writ
             return open_run(run, core, precision)
         if forced == "native" and isinstance(core, Absent):
             raise BackendError(f"UNROLLED_BACKEND asks for the native executor, which cannot serve: {core.reason}.")
-    if precision is not None:
-        raise BackendError(
-            f"The precision {precision} is one of the native core, which does not write from this model."
-        )
     from unrolled.generation.torch_writer import TorchWriter
 
-    return TorchWriter(run)
+    found = TorchWriter(run)
+    own = found.model.layer.precision
+    if precision not in (None, own):
+        raise BackendError(
+            f"This model was trained in {own}, and to write in {precision} takes the native core, which does not write "
+            "from it."
+        )
+    return found
 
 
 def open_run(run: Path | str, core: Core, precision: str | None = None) -> NativeWriter:

@@ -187,7 +187,7 @@ class _Call:
                 array[: self.batch, column : column + states[index].shape[1]] = states[index]
         else:
             assert type(wanted) is Room
-            shape, holds = wanted.shape, wanted.holds or NUMBERS
+            shape, holds = wanted.shape, NUMBERS if wanted.holds is None else wanted.holds
             if wanted.holds is not None:
                 rows, columns = shape
                 shape = (self.core.packed_size(self.how, rows, columns, holds),)

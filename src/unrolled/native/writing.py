@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.errors import BackendError
 from unrolled.native import lowering
 from unrolled.native.core import NUMBERS, Core, Pass, Writing
 from unrolled.native.execution import laid_out
@@ -37,7 +38,8 @@ class Sampling:
 class Writer:
     """A work of one step that reads symbols and leaves logits as its last state; ``values`` are its static values.
 
-    ``holds``: whether its matrices are kept as numbers of the dtype, or rounded to bf16 (``HALVES``, for float32).
+    ``holds``: whether its matrices are packed as numbers of the dtype, or for float32 rounded to bf16 (``HALVES``) or
+    to 8 bits (``QUARTERS``).
     """
 
     def __init__(
@@ -92,6 +94,8 @@ class Writer:
         assert type(wanted) is Room
         rows, columns = wanted.shape
         size = self.core.packed_size(self.how, rows, columns, self.holds)
+        if size < 0:
+            raise BackendError(f"A matrix of {rows} columns is too wide for 8 bits: at most 65,536; choose bf16.")
         array, at = room((size,), self.dtype)
         self.arrays.append(array)
         return at, size, 1, 1, WRITABLE | self.holds

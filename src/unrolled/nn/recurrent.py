@@ -37,8 +37,9 @@ class Recurrent(nn.Module):
         upward: names of what goes up in a stack (by default the states that the read-out reads, else the last state).
         embedding: size of an embedding of the input below the lowest layer (None: there is none).
         sizes: sizes by name, for names that a keyword cannot be; ``**named`` are the same (x=65, h=512, y=65).
-        precision: "fp32", or "bf16": products round what they multiply to bfloat16, forward and backward, and add in
-            float32, in which all else is computed and kept. Faster where the processor has instructions for it.
+        precision: "fp32", or "bf16": products round what they multiply to bfloat16, forward and backward; they add in
+            the layer's dtype, in which all else is computed and kept. Faster in float32 on processors that have
+            instructions for it (AVX-512 BF16, AMX).
         device, dtype: of the parameters.
 
     With one layer and one direction the parameters are ``layer.U``; otherwise ``layer.U_l0``, ``layer.U_l1_reverse``,
@@ -261,7 +262,8 @@ class Recurrent(nn.Module):
     def extra_repr(self) -> str:
         """The equations and the sizes."""
         sizes = ", ".join(f"{name}={size}" for name, size in self.sizes.items())
-        return f"{'; '.join(str(self.system).splitlines())}\n{sizes}, num_layers={self.num_layers}"
+        half = "" if self.precision == "fp32" else f", precision={self.precision}"
+        return f"{'; '.join(str(self.system).splitlines())}\n{sizes}, num_layers={self.num_layers}{half}"
 
 
 def _beside(parts: Sequence[Tensor]) -> Tensor:

@@ -64,7 +64,7 @@ class Model:
         values: dict[int, Any] = {}
         dtype = next(iter(arrays.values())).dtype
         programs = [Program.from_dict(part["program"]) for part in description["parts"]]
-        precision = precision or programs[0].precision
+        precision = precision or (programs[0].precision if programs and dtype == np.float32 else "fp32")
         if precision not in PRECISIONS:
             raise ConfigurationError(f"The precision is {precision!r}; it can be {', '.join(PRECISIONS)}.")
         if precision != "fp32" and dtype != np.float32:

@@ -34,6 +34,10 @@ def _text(meaning: str) -> Meta:
     return Meta(description=meaning, extra={"group": "Text"})
 
 
+def _task(meaning: str) -> Meta:
+    return Meta(description=meaning, extra={"group": "Task"})
+
+
 def _model(meaning: str) -> Meta:
     return Meta(description=meaning, extra={"group": "Model"})
 
@@ -56,22 +60,36 @@ def _run(meaning: str) -> Meta:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How a language model is trained; the defaults are the lecture's 3 × 512 vanilla tanh network.
+    """How a model is trained; the defaults are the lecture's 3 × 512 vanilla tanh network, which writes text.
 
     Raises ConfigurationError for a value out of range.
     """
 
     text: Annotated[str | None, _text("a file, a folder, a glob, or - for standard input")] = None
-    data: Annotated[Literal["shakespeare"] | None, _text("a corpus to download, in place of TEXT")] = None
+    data: Annotated[
+        str | None, _text("a corpus to download (shakespeare), in place of TEXT; for another task its file or folder")
+    ] = None
     symbols: Annotated[Literal["characters", "bytes", "words"], _text("what the network reads in one step")] = (
         "characters"
     )
     limit: Annotated[Natural, _text("read only so many characters (0: all)")] = 0
 
+    task: Annotated[
+        Literal["language", "classify"],
+        _task("predict the next symbol of a text, or the class of each of many texts"),
+    ] = "language"
+    input: Annotated[str, _task("the column that is read")] = "text"
+    target: Annotated[str, _task("the column that is predicted")] = "label"
+    held_out: Annotated[Share, _task("the share of the examples that is only tested on; as much again chooses")] = 0.1
+
     recurrence: Annotated[str, _model("a cell by name (elman, vanilla, gru, lstm, ...), or equations")] = "vanilla"
     layers: Annotated[Count, _model("layers, one above the other")] = 3
     hidden: Annotated[Count, _model("units per layer")] = 512
     embedding: Annotated[Natural, _model("size of an embedding of the symbols (0: none)")] = 0
+    bidirectional: Annotated[bool, _model("read in both directions; not where a text is written")] = False
+    pooling: Annotated[
+        Literal["last", "mean", "max", "attention"], _model("how the steps of a text become one answer")
+    ] = "last"
     dropout: Annotated[Share, _model("share left out between layers and before the output")] = 0.0
     dtype: Annotated[Literal["float32", "float64"], _model("type of the numbers")] = "float32"
     precision: Annotated[
@@ -117,6 +135,17 @@ class TrainConfig:
             object.__setattr__(self, name, value)  # a whole number given for a float becomes one
         if self.data is not None and self.text is not None:
             raise ConfigurationError(f"both a text ({self.text}) and --data {self.data} are given; give one of them")
+        if self.precision != "fp32" and self.dtype != "float32":
+            raise ConfigurationError(
+                f"--precision {self.precision} rounds what is float32, and --dtype is {self.dtype}; leave one of them out"
+            )
+        if self.task == "language" and self.bidirectional:
+            raise ConfigurationError(
+                "a model that writes cannot read in both directions: what comes after the text is what it is to write; "
+                "leave --bidirectional out"
+            )
+        if self.task != "language" and self.data is None:
+            raise ConfigurationError(f"--task {self.task} learns from examples; name their file or folder with --data")
 
     @property
     def limits(self) -> dict[str, float]:
@@ -147,6 +176,28 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
+# What suits a task, in place of the defaults of a model that writes.
+TASKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "language": {},
+        "classify": {
+            "recurrence": "gru",
+            "layers": 1,
+            "hidden": 256,
+            "embedding": 64,
+            "bidirectional": True,
+            "pooling": "max",
+            "dropout": 0.5,
+            "batch": 64,
+            "learning_rate": 2e-3,
+            "schedule": "cosine",
+            "evaluate_every": 200,
+            "epochs": 12,
+        },
+    }
+)
+
+
 @cache
 def hints() -> Mapping[str, Any]:
     """The annotated type of each option."""
@@ -165,9 +216,13 @@ def resolve(
     preset: str | None = None,
     base: TrainConfig | None = None,
 ) -> TrainConfig:
-    """The configuration: defaults (or ``base``) < preset < TOML file < flags; raises ConfigurationError."""
-    start = base.to_dict() if base else {}
-    layers: list[Mapping[str, Any]] = [start, _preset(preset), read_toml(file) if file is not None else {}, flags]
+    """The configuration: defaults of the task (or ``base``) < preset < TOML file < flags; raises ConfigurationError."""
+    given = [_preset(preset), read_toml(file) if file is not None else {}, flags]
+    task = next((layer["task"] for layer in reversed(given) if "task" in layer), None)
+    start = base.to_dict() if base else TASKS.get(task or "language", {})
+    if any(name in layer for layer in given for name in ("epochs", "steps", "minutes")) and not base:
+        start = {name: value for name, value in start.items() if name != "epochs"}  # a limit of the user's own
+    layers: list[Mapping[str, Any]] = [start, *given]
     merged: dict[str, Any] = {}
     for layer in layers:
         # a text named later replaces a corpus named earlier, and the other way round

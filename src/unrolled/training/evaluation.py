@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from unrolled.errors import DataError
 if TYPE_CHECKING:
     from unrolled.data.vocabulary import Ids, Vocabulary
     from unrolled.nn import Recurrent
+
+Result = TypeVar("Result")
 
 LARGEST_LOGITS = 4_000_000  # entries of one window's logits: a large vocabulary gets shorter windows
 LONGEST_WINDOW = 1000
@@ -86,12 +88,16 @@ def evaluate(layer: Recurrent, ids: Ids, vocabulary: Vocabulary | None = None, *
 
     Each further lane first reads the 200 symbols before its part, uncounted. ``vocabulary`` counts the characters.
     """
-    progress = evaluate_stepwise(layer, ids, vocabulary, lanes=lanes)
+    return result_of(evaluate_stepwise(layer, ids, vocabulary, lanes=lanes))
+
+
+def result_of(steps: Generator[float, None, Result]) -> Result:
+    """What a generator returns at its end."""
     while True:
         try:
-            next(progress)
+            next(steps)
         except StopIteration as end:
-            result: Evaluation = end.value
+            result: Result = end.value
             return result
 
 

@@ -10,18 +10,32 @@ from typing import Any
 import torch
 
 from unrolled.checkpoint.device import device_of
-from unrolled.checkpoint.model import ModelDescription, TrainedModel
 from unrolled.checkpoint.run import RunDirectory
-from unrolled.data.corpora import Corpus, read_corpus
+from unrolled.data.corpora import Corpus
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.equations import library
 from unrolled.errors import CheckpointError, ConfigurationError, DataError
 from unrolled.training.config import TrainConfig, flag, from_dict, resolve
 from unrolled.training.job import Job, fresh_randomness, own_randomness
-from unrolled.training.language import LanguageTask
+from unrolled.training.material import Description, Material, material_of
 
 # What a resumed run cannot change: another value would make another model, or another text.
-MODEL = ("symbols", "limit", "recurrence", "layers", "hidden", "embedding", "dtype", "precision")
+MODEL = (
+    "task",
+    "input",
+    "target",
+    "held_out",
+    "bidirectional",
+    "pooling",
+    "symbols",
+    "limit",
+    "recurrence",
+    "layers",
+    "hidden",
+    "embedding",
+    "dtype",
+    "precision",
+)
 FIXED = (*MODEL, "sequence_length", "batch", "seed", "run")
 LIMITS = ("epochs", "steps", "minutes")
 
@@ -29,27 +43,23 @@ LIMITS = ("epochs", "steps", "minutes")
 def begin(config: TrainConfig, corpus: Corpus | None = None) -> Job:
     """A new run, with its directory; ``corpus`` in place of the configured text."""
     device = device_of(config.device)
-    system = library.load(config.recurrence)  # bad equations are reported before a text is read or fetched
-    corpus = corpus or read_configured(config)
-    vocabulary = Vocabulary.of(corpus.text, config.symbols)
-    description = ModelDescription(
-        recurrence=str(system),
-        vocabulary=len(vocabulary),
-        hidden=config.hidden,
-        layers=config.layers,
-        embedding=config.embedding,
-        dropout=config.dropout,
-        dtype=config.dtype,
-        precision=config.precision,
+    library.load(config.recurrence)  # bad equations are reported before a text is read or fetched
+    material = material_of(config, corpus)
+    vocabulary = material.vocabulary(config)
+    description = material.describe(config, vocabulary)
+    config = dataclasses.replace(
+        config,
+        run=config.run or _free_name(material.name, config),
+        text=_absolute(config.text),
+        data=config.data if config.task == "language" else _absolute(config.data),
     )
-    config = dataclasses.replace(config, run=config.run or _free_name(corpus, config), text=_absolute(config.text))
     assert config.run is not None  # set the line above
-    job = _assemble(config, RunDirectory(Path(config.run)), description, vocabulary, corpus, device)
+    job = _assemble(config, RunDirectory(Path(config.run)), description, vocabulary, material, device)
     job.run = RunDirectory.create(
         config.run,
         vocabulary=vocabulary.to_json(),
         program={"programs": job.task.layer.programs()},
-        config=_document(config, description, corpus),
+        config=_document(config, description, material),
     )
     return job
 
@@ -60,8 +70,7 @@ def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: C
     document = run.read("config")
     try:
         saved = from_dict(document["train"], str(run.path / "config.json"))
-        description = ModelDescription.from_json(document["model"])
-        fingerprint = document["corpus"]["sha256"]
+        model, fingerprint = document["model"], document["corpus"]["sha256"]
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{run.path / 'config.json'} lacks what a run needs ({error})") from error
     checkpoint = run.latest() if run.steps() else None  # None: killed before the first, so that it begins again
@@ -71,33 +80,28 @@ def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: C
             "gone. Restore it, or start a new run."
         )
     config = _changed(saved, changes or {}, str(path))
-    corpus = corpus or read_configured(config)
-    if corpus.sha256 != fingerprint:
+    material = material_of(config, corpus)
+    if material.sha256 != fingerprint:
         raise DataError(
-            f"the text is not the one that {path} was trained on; give the same text beside --resume, or start anew"
+            f"the data are not those that {path} was trained on; give the same ones beside --resume, or start anew"
         )
-    description = dataclasses.replace(description, dropout=config.dropout)
+    description = dataclasses.replace(material.reader.from_json(model), dropout=config.dropout)
     vocabulary = Vocabulary.from_json(run.read("vocabulary"))
-    job = _assemble(config, run, description, vocabulary, corpus, device_of(config.device))
+    job = _assemble(config, run, description, vocabulary, material, device_of(config.device))
     run.sweep()
     run.cut_metrics(checkpoint.step if checkpoint else 0)
     if checkpoint:
         job.restore(checkpoint)
-    run.write("config", _document(config, description, corpus))
+    run.write("config", _document(config, description, material))
     return job
-
-
-def read_configured(config: TrainConfig) -> Corpus:
-    """The corpus that a configuration names."""
-    return read_corpus(config.text, config.data, raw=config.symbols == "bytes", limit=config.limit)
 
 
 def _assemble(
     config: TrainConfig,
     run: RunDirectory,
-    description: ModelDescription,
+    description: Description,
     vocabulary: Vocabulary,
-    corpus: Corpus,
+    material: Material,
     device: torch.device,
 ) -> Job:
     if config.threads:
@@ -108,7 +112,7 @@ def _assemble(
     return Job(
         config=config,
         run=run,
-        task=LanguageTask(config, TrainedModel(layer, vocabulary, run.path), corpus, device),
+        task=material.task(config, layer, vocabulary, run.path, device),
         # with weight decay 0 this is Adam
         optimiser=torch.optim.AdamW(
             layer.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
@@ -131,14 +135,8 @@ def _changed(saved: TrainConfig, changes: Mapping[str, Any], path: str) -> Train
     return dataclasses.replace(config, run=path, text=_absolute(config.text))
 
 
-def _document(config: TrainConfig, description: ModelDescription, corpus: Corpus) -> dict[str, Any]:
-    about = {
-        "name": corpus.name,
-        "sha256": corpus.sha256,
-        "training_characters": len(corpus.training),
-        "validation_characters": len(corpus.validation),
-    }
-    return {"train": config.to_dict(), "model": description.to_json(), "corpus": about}
+def _document(config: TrainConfig, description: Description, material: Material) -> dict[str, Any]:
+    return {"train": config.to_dict(), "model": description.to_json(), **material.document}
 
 
 def _absolute(text: str | None) -> str | None:
@@ -146,9 +144,9 @@ def _absolute(text: str | None) -> str | None:
     return text if text in (None, "-") else str(Path(text).absolute())
 
 
-def _free_name(corpus: Corpus, config: TrainConfig) -> str:
+def _free_name(name: str, config: TrainConfig) -> str:
     cell = config.recurrence if config.recurrence in library.CELLS else "equations"
     number = 1
-    while Path("runs", f"{corpus.name}-{cell}-{number}").exists():
+    while Path("runs", f"{name}-{cell}-{number}").exists():
         number += 1
-    return str(Path("runs", f"{corpus.name}-{cell}-{number}"))
+    return str(Path("runs", f"{name}-{cell}-{number}"))

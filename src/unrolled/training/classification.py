@@ -1,0 +1,131 @@
+"""Classifiers: one class for each text, cross-entropy.
+
+Shapes: ids (T,) of one text; logits (B, K) for K classes, targets (B,) int64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from unrolled.answering.answerer import SIDE_BY_SIDE, Answerer
+from unrolled.data.batches import Batches
+from unrolled.data.lanes import Position
+from unrolled.training.config import TrainConfig
+from unrolled.training.task import Task
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How well a classifier answers: the mean loss in nats, the share of right answers, and the mean over the classes of
+    that share, each class counting alike."""
+
+    nats: float
+    accuracy: float
+    balanced_accuracy: float
+    examples: int
+
+    @property
+    def badness(self) -> float:
+        """The share of wrong answers."""
+        return 1 - self.accuracy
+
+    @property
+    def summary(self) -> str:
+        """In one line."""
+        return f"{self.nats:.4f} nats, {self.accuracy:.2%} right"
+
+    @property
+    def short(self) -> str:
+        """The share of right answers."""
+        return f"{self.accuracy:.1%} right"
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """The figures with their names."""
+        return [
+            ("loss", f"{self.nats:.4f} nats per example"),
+            ("accuracy", f"{self.accuracy:.4f} of {self.examples:,} examples"),
+            ("balanced accuracy", f"{self.balanced_accuracy:.4f}, the mean over the classes"),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Texts as ids, and the number of the class of each."""
+
+    ids: Sequence[NDArray[np.int64]]
+    targets: NDArray[np.int64]
+
+
+class ClassificationTask(Task):
+    """Say which class a text is of. ``validation`` chooses the best model, ``test`` is looked at once, at the end."""
+
+    name = "classify"
+
+    def __init__(
+        self, config: TrainConfig, model: Answerer, training: Labelled, validation: Labelled, test: Labelled
+    ) -> None:
+        self.config, self.model, self.layer = config, model, model.layer
+        self.training, self.validation, self.test = training, validation, test
+        self.batches = Batches([len(each) for each in training.ids], config.batch, config.seed)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """See ``Task``."""
+        return len(self.batches)
+
+    def loss(self, position: Position) -> tuple[Tensor, int]:
+        """See ``Task``."""
+        chosen = self.batches(position.epoch, position.window)
+        ids = [self.training.ids[i] for i in chosen]
+        logits = self.model.logits(ids)
+        targets = torch.from_numpy(self.training.targets[chosen]).to(logits.device)
+        return functional.cross_entropy(logits, targets), max(1, sum(map(len, ids)))
+
+    def evaluate(self, final: bool) -> Generator[float, None, Answers]:
+        """See ``Task``."""
+        return (yield from evaluate_answers(self.model, self.test if final else self.validation))
+
+    def about(self) -> Mapping[str, Any]:
+        """See ``Task``."""
+        return {"symbols": len(self.training.ids), "unit": "example", "vocabulary": len(self.model.classes)}
+
+    def use(self, path: Path) -> str:
+        """See ``Task``."""
+        return f"unrolled predict {path} FILE"
+
+
+def evaluate_answers(model: Answerer, examples: Labelled) -> Generator[float, None, Answers]:
+    """Measure on some examples, yielding the share done; the layer's mode is left as it was."""
+    training, count = model.layer.training, len(examples.ids)
+    model.layer.eval()
+    losses, found = np.zeros(count), np.zeros(count, np.int64)
+    try:
+        for begin in range(0, count, SIDE_BY_SIDE):
+            part = slice(begin, begin + SIDE_BY_SIDE)
+            with torch.no_grad():
+                logits = model.logits(list(examples.ids[part])).double().cpu()
+            wanted = torch.from_numpy(examples.targets[part])
+            losses[part] = functional.cross_entropy(logits, wanted, reduction="none").numpy()
+            found[part] = logits.argmax(-1).numpy()
+            yield min(1.0, (begin + SIDE_BY_SIDE) / count)
+    finally:
+        model.layer.train(training)
+    right = found == examples.targets
+    by_class = [right[examples.targets == k].mean() for k in np.unique(examples.targets)]
+    nats = float(losses.mean()) if count else math.nan
+    return Answers(nats, float(right.mean()), float(np.mean(by_class)), count)
