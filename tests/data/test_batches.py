@@ -20,8 +20,8 @@ def test_every_sequence_once_an_epoch(lengths, batch, epoch):
 def test_the_order_belongs_to_seed_and_epoch():
     lengths = np.random.default_rng(0).integers(1, 40, 500).tolist()
     first, again, other = (Batches(lengths, 16, seed) for seed in (1, 1, 2))
-    order = [[each.tolist() for each in map(lambda n: b(e, n), range(len(b)))] for b, e in
-             ((first, 0), (again, 0), (other, 0), (first, 1))]  # fmt: skip
+    chosen = [(first, 0), (again, 0), (other, 0), (first, 1)]
+    order = [[batches(epoch, n).tolist() for n in range(len(batches))] for batches, epoch in chosen]
     assert order[0] == order[1]
     assert order[0] != order[2]
     assert order[0] != order[3]

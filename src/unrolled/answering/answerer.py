@@ -147,9 +147,7 @@ def load_answerer(run: Path | str, device: torch.device | str = "cpu") -> Answer
         CheckpointError: the run is missing, damaged, or trained for another task.
     """
     directory = RunDirectory.open(run)
-    document = directory.read("config")
-    if document.get("train", {}).get("task") != "classify":
-        raise CheckpointError(f"{run} is a model that writes, not one that classifies; use unrolled sample {run}")
+    document = directory.expect("classify")
     arrays, _ = directory.read_best()
     description = AnswererDescription.from_json(document.get("model", {}))
     try:

@@ -77,8 +77,9 @@ class TrainedModel:
 def load(run: Path | str, device: torch.device | str = "cpu") -> TrainedModel:
     """The model of a run, best on validation, ready to generate; raises CheckpointError if it is missing or damaged."""
     directory = RunDirectory.open(run)
+    document = directory.expect("language")
     arrays, _ = directory.read_best()
-    description = ModelDescription.from_json(directory.read("config").get("model", {}))
+    description = ModelDescription.from_json(document.get("model", {}))
     try:
         vocabulary = Vocabulary.from_json(directory.read("vocabulary"))
     except DataError as error:

@@ -75,6 +75,21 @@ class RunDirectory:
             raise CheckpointError(f"{path} {what}; a run is a folder that `unrolled train` made, such as runs/NAME")
         return run
 
+    def expect(self, task: str) -> dict[str, Any]:
+        """config.json, of a model trained for ``task``: "language" or "classify".
+
+        Raises:
+            CheckpointError: it was trained for the other; the message says which command is for it.
+        """
+        document = self.read("config")
+        train = document.get("train")
+        found = train.get("task", "language") if isinstance(train, dict) else "language"
+        if found != task:
+            kinds = {"language": ("writes", "sample"), "classify": ("classifies", "predict")}
+            does, command = kinds.get(found, (f"does {found}", found))
+            raise CheckpointError(f"{self.path} is a model that {does}; use unrolled {command} {self.path}")
+        return document
+
     def write(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a document: config, vocabulary or program."""
         write_document(self._document(name), content)

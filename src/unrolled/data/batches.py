@@ -1,6 +1,6 @@
 """Sequences of different lengths in batches of like lengths, in an order that belongs to (seed, epoch).
 
-Nothing is computed for padding whatever the batches are; sequences of like lengths keep more of a batch busy to its end.
+Nothing is computed for padding whatever the batches are; sequences of like lengths keep more of a batch busy.
 """
 
 from __future__ import annotations

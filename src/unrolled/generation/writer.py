@@ -96,6 +96,7 @@ def writer(run: TrainedModel | Path | str, precision: str | None = None) -> Writ
 def open_run(run: Path | str, core: Core, precision: str | None = None) -> NativeWriter:
     """The best model of a run on the core, with all processors that this process may use."""
     directory = RunDirectory.open(run)
+    directory.expect("language")
     arrays, _ = directory.read_best()
     try:
         vocabulary = Vocabulary.from_json(directory.read("vocabulary"))

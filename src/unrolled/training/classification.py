@@ -26,8 +26,8 @@ from unrolled.training.task import Task
 
 @dataclass(frozen=True)
 class Answers:
-    """How well a classifier answers: the mean loss in nats, the share of right answers, and the mean over the classes of
-    that share, each class counting alike."""
+    """How well a classifier answers: the mean loss in nats, the share of right answers, and the mean of that share over
+    the classes."""
 
     nats: float
     accuracy: float

@@ -137,7 +137,12 @@ class TrainConfig:
             raise ConfigurationError(f"both a text ({self.text}) and --data {self.data} are given; give one of them")
         if self.precision != "fp32" and self.dtype != "float32":
             raise ConfigurationError(
-                f"--precision {self.precision} rounds what is float32, and --dtype is {self.dtype}; leave one of them out"
+                f"--precision {self.precision} rounds what is float32, and --dtype is {self.dtype}; give one of them"
+            )
+        if self.task == "language" and self.data not in (None, "shakespeare"):
+            raise ConfigurationError(
+                f"--data is {self.data!r}: the only corpus to download is shakespeare. A file to learn to write from is "
+                "TEXT, without a flag; examples to learn to classify from take --task classify."
             )
         if self.task == "language" and self.bidirectional:
             raise ConfigurationError(

@@ -111,16 +111,14 @@ class ExamplesMaterial(Material):
                 f"{config.data}: the column {config.target} says {self.classes[0]!r} of every example; "
                 "a classifier needs at least two classes"
             )
+        if len(set(texts)) < 3:
+            raise DataError(
+                f"{config.data} has {len(set(texts))} different texts: one to train on, one to choose by and one "
+                "to test on take three; give more examples"
+            )
         plain = Table({"text": texts, "label": labels}, table.where)
         rest, self.test = split(plain, config.held_out, SPLIT, by="text")
         self.training, self.validation = split(rest, config.held_out / (1 - config.held_out), SPLIT + 1, by="text")
-        for part, name in (
-            (self.training, "train on"),
-            (self.validation, "choose the best by"),
-            (self.test, "test on"),
-        ):
-            if not len(part):
-                raise DataError(f"{config.data} has {len(table)} different examples, of which none is left to {name}")
         parts = [[*zip(part.column("text"), part.column("label"), strict=True)] for part in self._parts()]
         self.sha256 = hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()
 

@@ -83,7 +83,7 @@ def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: C
     material = material_of(config, corpus)
     if material.sha256 != fingerprint:
         raise DataError(
-            f"the data are not those that {path} was trained on; give the same ones beside --resume, or start anew"
+            f"the data are not the ones that {path} was trained on; give the same ones beside --resume, or start anew"
         )
     description = dataclasses.replace(material.reader.from_json(model), dropout=config.dropout)
     vocabulary = Vocabulary.from_json(run.read("vocabulary"))
