@@ -141,8 +141,8 @@ class TrainConfig:
             )
         if self.task == "language" and self.data not in (None, "shakespeare"):
             raise ConfigurationError(
-                f"--data is {self.data!r}: the only corpus to download is shakespeare. A file to learn to write from is "
-                "TEXT, without a flag; examples to learn to classify from take --task classify."
+                f"--data is {self.data!r}: the only corpus to download is shakespeare. A file to learn to write from "
+                "is TEXT, without a flag; examples to learn to classify from take --task classify."
             )
         if self.task == "language" and self.bidirectional:
             raise ConfigurationError(
