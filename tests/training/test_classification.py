@@ -17,7 +17,7 @@ from unrolled.training import Evaluated, Finished, Started, Step, TrainConfig, r
 from unrolled.training.classification import Labelled, evaluate_answers
 from unrolled.training.config import resolve
 from unrolled.training.evaluation import result_of
-from unrolled.training.material import ExamplesMaterial, examples_of
+from unrolled.training.material import ClassesMaterial, examples_of, labelled
 
 
 def examples(count=300):
@@ -66,12 +66,12 @@ def test_it_learns_what_only_the_order_tells(config):
 
 
 def test_no_text_is_on_two_sides(config):
-    material = ExamplesMaterial(config)
-    sides = [set(part.column("text")) for part in (material.training, material.validation, material.test)]
+    material = ClassesMaterial(config)
+    sides = [set(part.column("input")) for part in (material.training, material.validation, material.test)]
     assert sum(map(len, sides)) == len(set.union(*sides)) == 300
     assert [len(side) for side in sides] == [240, 30, 30]
-    other = ExamplesMaterial(dataclasses.replace(config, seed=77))
-    assert other.test.column("text") == material.test.column("text")  # another seed is tested on the same
+    other = ClassesMaterial(dataclasses.replace(config, seed=77))
+    assert other.test.column("input") == material.test.column("input")  # another seed is tested on the same
 
 
 def test_the_first_update_is_the_mean_cross_entropy(config):
@@ -121,18 +121,20 @@ def test_figures_by_hand(config):
 
 def test_the_held_out_part_is_found_again(config):
     events = list(train(config))
-    figures = result_of(evaluate_answers(load_answerer(config.run), examples_of(load_answerer(config.run), None)))
+    model = load_answerer(config.run)
+    figures = result_of(evaluate_answers(model, labelled(model, examples_of(config.run, None))))
     assert figures == events[-1].evaluation
 
 
 def test_examples_of_another_file(config, tmp_path):
     list(train(dataclasses.replace(config, steps=1)))
     model = load_answerer(config.run)
-    assert len(examples_of(model, str(write(tmp_path / "a.csv", [("axby", "x"), ("", "y")]))).ids) == 2
+    read = labelled(model, examples_of(config.run, str(write(tmp_path / "a.csv", [("axby", "x"), ("", "y")]))))
+    assert read.targets.tolist() == [0, 1]
     with pytest.raises(DataError, match=r"a.csv, line 3: 'z' is no class of the model, which knows x, y"):
-        examples_of(model, str(write(tmp_path / "a.csv", [("axby", "x"), ("ab", "z")])))
+        labelled(model, examples_of(config.run, str(write(tmp_path / "a.csv", [("axby", "x"), ("ab", "z")]))))
     with pytest.raises(DataError, match="no column"):
-        examples_of(model, str(write(tmp_path / "a.csv", [("axby", "x")], header=("words", "label"))))
+        examples_of(config.run, str(write(tmp_path / "a.csv", [("axby", "x")], header=("words", "label"))))
 
 
 @pytest.mark.parametrize(
@@ -156,8 +158,8 @@ def test_a_writer_does_not_read_backwards():
 @pytest.mark.parametrize(
     ("rows", "options_", "words"),
     [
-        ([("a", "x"), ("b", "x")], {}, "at least two classes"),
-        ([("a", "x"), ("b", "y")], {}, "order.csv has 2 different texts"),
+        ([("a", "x"), ("b", "x"), ("c", "x")], {}, "at least two answers"),
+        ([("a", "x"), ("b", "y")], {}, "order.csv has 2 different inputs"),
         (examples(), {"target": "class"}, "no column.*label"),
     ],
 )
@@ -174,7 +176,7 @@ def test_a_changed_file_is_noticed(config, tmp_path):
     with pytest.raises(DataError, match="not the ones"):
         list(resume(config.run))
     with pytest.raises(CheckpointError, match="have changed since"):
-        examples_of(load_answerer(config.run), None)
+        examples_of(config.run, None)
 
 
 def test_one_kind_of_model_is_not_the_other(config, tmp_path):

@@ -75,20 +75,24 @@ class RunDirectory:
             raise CheckpointError(f"{path} {what}; a run is a folder that `unrolled train` made, such as runs/NAME")
         return run
 
+    @property
+    def task(self) -> str:
+        """What the model was trained for: "language", "classify" or "tag"."""
+        train = self.read("config").get("train")
+        return str(train.get("task", "language")) if isinstance(train, dict) else "language"
+
     def expect(self, task: str) -> dict[str, Any]:
-        """config.json, of a model trained for ``task``: "language" or "classify".
+        """config.json, of a model trained for ``task``.
 
         Raises:
-            CheckpointError: it was trained for the other; the message says which command is for it.
+            CheckpointError: it was trained for another; the message says which command is for it.
         """
-        document = self.read("config")
-        train = document.get("train")
-        found = train.get("task", "language") if isinstance(train, dict) else "language"
+        found = self.task
         if found != task:
-            kinds = {"language": ("writes", "sample"), "classify": ("classifies", "predict")}
-            does, command = kinds.get(found, (f"does {found}", found))
+            does = {"language": "writes", "classify": "classifies", "tag": "tags"}.get(found, repr(found))
+            command = "sample" if found == "language" else "predict"
             raise CheckpointError(f"{self.path} is a model that {does}; use unrolled {command} {self.path}")
-        return document
+        return self.read("config")
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a document: config, vocabulary or program."""

@@ -38,8 +38,8 @@ def evaluate(
     run
         A run directory that `unrolled train` made.
     text
-        A file, a folder, a glob, or - for standard input; for a classifier a file or folder of examples. Without it,
-        what the run held out of its own data.
+        A file, a folder, a glob, or - for standard input; for a classifier or a tagger a file or folder of examples.
+        Without it, what the run held out of its own data.
     share
         The share of the text, at its end, that is predicted: 0.05 is what training holds out, 1 is all of it.
     unknown
@@ -59,8 +59,9 @@ def evaluate(
 
     from unrolled.checkpoint import RunDirectory, load
 
-    if RunDirectory.open(run).read("config").get("train", {}).get("task") == "classify":
-        return _classifier(run, None if text is None else from_user(text), device, json=json)
+    task = RunDirectory.open(run).task
+    if task != "language":
+        return _answers(run, task, None if text is None else from_user(text), device, json=json)
     torch.set_num_threads(1)  # one lane gains little from a second thread, and loses much where other programs run
     model = load(run, device)
     part, name = _text(model, run, None if text is None else from_user(text), share)
@@ -77,15 +78,21 @@ def evaluate(
     return OK
 
 
-def _classifier(run: Path, file: str | None, device: str, *, json: bool) -> int:
-    from unrolled.answering import load_answerer
+def _answers(run: Path, task: str, file: str | None, device: str, *, json: bool) -> int:
+    from unrolled.answering import load_answerer, load_tagger
     from unrolled.cli.display import print_evaluation
     from unrolled.training.classification import evaluate_answers
     from unrolled.training.evaluation import result_of
-    from unrolled.training.material import examples_of
+    from unrolled.training.material import examples_of, labelled, tagged
+    from unrolled.training.tagging import evaluate_tags
 
-    model = load_answerer(run, device)
-    figures = result_of(evaluate_answers(model, examples_of(model, file)))
+    examples = examples_of(run, file)
+    if task == "tag":
+        tagger = load_tagger(run, device)
+        figures = result_of(evaluate_tags(tagger, tagged(tagger, examples)))
+    else:
+        answerer = load_answerer(run, device)
+        figures = result_of(evaluate_answers(answerer, labelled(answerer, examples)))
     if json:
         print(json_format.dumps({"run": str(run), "data": file, **figures.to_dict()}))
     else:

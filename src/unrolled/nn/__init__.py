@@ -3,7 +3,20 @@
 from unrolled.nn.drop_in import GRU, LSTM, RNN
 from unrolled.nn.drop_in_cells import GRUCell, LSTMCell, RNNCell
 from unrolled.nn.language import language_model
+from unrolled.nn.many_to_many import ManyToMany, WordsAndLetters
 from unrolled.nn.many_to_one import ManyToOne
 from unrolled.nn.recurrent import Recurrent
 
-__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "ManyToOne", "RNNCell", "Recurrent", "language_model"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "ManyToMany",
+    "ManyToOne",
+    "RNNCell",
+    "Recurrent",
+    "WordsAndLetters",
+    "language_model",
+]

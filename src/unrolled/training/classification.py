@@ -5,9 +5,8 @@ Shapes: ids (T,) of one text; logits (B, K) for K classes, targets (B,) int64.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,47 +19,10 @@ from torch.nn import functional
 from unrolled.answering.answerer import SIDE_BY_SIDE, Answerer
 from unrolled.data.batches import Batches
 from unrolled.data.lanes import Position
+from unrolled.nn import ManyToOne
+from unrolled.training.answers import Answers
 from unrolled.training.config import TrainConfig
 from unrolled.training.task import Task
-
-
-@dataclass(frozen=True)
-class Answers:
-    """How well a classifier answers: the mean loss in nats, the share of right answers, and the mean of that share over
-    the classes."""
-
-    nats: float
-    accuracy: float
-    balanced_accuracy: float
-    examples: int
-
-    @property
-    def badness(self) -> float:
-        """The share of wrong answers."""
-        return 1 - self.accuracy
-
-    @property
-    def summary(self) -> str:
-        """In one line."""
-        return f"{self.nats:.4f} nats, {self.accuracy:.2%} right"
-
-    @property
-    def short(self) -> str:
-        """The share of right answers."""
-        return f"{self.accuracy:.1%} right"
-
-    @property
-    def rows(self) -> list[tuple[str, str]]:
-        """The figures with their names."""
-        return [
-            ("loss", f"{self.nats:.4f} nats per example"),
-            ("accuracy", f"{self.accuracy:.4f} of {self.examples:,} examples"),
-            ("balanced accuracy", f"{self.balanced_accuracy:.4f}, the mean over the classes"),
-        ]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -75,6 +37,7 @@ class ClassificationTask(Task):
     """Say which class a text is of. ``validation`` chooses the best model, ``test`` is looked at once, at the end."""
 
     name = "classify"
+    layer: ManyToOne
 
     def __init__(
         self, config: TrainConfig, model: Answerer, training: Labelled, validation: Labelled, test: Labelled
@@ -104,6 +67,10 @@ class ClassificationTask(Task):
         """See ``Task``."""
         return {"symbols": len(self.training.ids), "unit": "example", "vocabulary": len(self.model.classes)}
 
+    def programs(self) -> Mapping[str, Any]:
+        """See ``Task``."""
+        return self.layer.programs()
+
     def use(self, path: Path) -> str:
         """See ``Task``."""
         return f"unrolled predict {path} FILE"
@@ -125,7 +92,4 @@ def evaluate_answers(model: Answerer, examples: Labelled) -> Generator[float, No
             yield min(1.0, (begin + SIDE_BY_SIDE) / count)
     finally:
         model.layer.train(training)
-    right = found == examples.targets
-    by_class = [right[examples.targets == k].mean() for k in np.unique(examples.targets)]
-    nats = float(losses.mean()) if count else math.nan
-    return Answers(nats, float(right.mean()), float(np.mean(by_class)), count)
+    return Answers.of(losses, found, examples.targets)

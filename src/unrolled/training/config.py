@@ -75,8 +75,8 @@ class TrainConfig:
     limit: Annotated[Natural, _text("read only so many characters (0: all)")] = 0
 
     task: Annotated[
-        Literal["language", "classify"],
-        _task("predict the next symbol of a text, or the class of each of many texts"),
+        Literal["language", "classify", "tag"],
+        _task("predict the next symbol of a text, the class of each of many texts, or a tag for each word"),
     ] = "language"
     input: Annotated[str, _task("the column that is read")] = "text"
     target: Annotated[str, _task("the column that is predicted")] = "label"
@@ -142,7 +142,7 @@ class TrainConfig:
         if self.task == "language" and self.data not in (None, "shakespeare"):
             raise ConfigurationError(
                 f"--data is {self.data!r}: the only corpus to download is shakespeare. A file to learn to write from "
-                "is TEXT, without a flag; examples to learn to classify from take --task classify."
+                "is TEXT, without a flag; examples to learn to answer from take --task classify."
             )
         if self.task == "language" and self.bidirectional:
             raise ConfigurationError(
@@ -194,6 +194,21 @@ TASKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "pooling": "max",
             "dropout": 0.5,
             "batch": 64,
+            "learning_rate": 2e-3,
+            "schedule": "cosine",
+            "evaluate_every": 200,
+            "epochs": 12,
+        },
+        "tag": {
+            "input": "form",
+            "target": "upos",
+            "recurrence": "lstm",
+            "layers": 1,
+            "hidden": 128,
+            "embedding": 64,
+            "bidirectional": True,
+            "dropout": 0.5,
+            "batch": 16,
             "learning_rate": 2e-3,
             "schedule": "cosine",
             "evaluate_every": 200,

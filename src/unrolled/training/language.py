@@ -19,6 +19,7 @@ from unrolled.checkpoint.tensors import restore_state, state_arrays
 from unrolled.data.corpora import Corpus
 from unrolled.data.lanes import Lanes, Position
 from unrolled.generation.tokens import generate
+from unrolled.nn import Recurrent
 from unrolled.training.config import TrainConfig
 from unrolled.training.evaluation import Evaluation, evaluate_stepwise
 from unrolled.training.task import Arrays, Task
@@ -28,6 +29,7 @@ class LanguageTask(Task):
     """Predict the next symbol of a text; ``state`` is what the lanes carry from window to window."""
 
     name = "language"
+    layer: Recurrent
 
     def __init__(self, config: TrainConfig, model: TrainedModel, corpus: Corpus, device: torch.device) -> None:
         self.config, self.model, self.layer, self.device = config, model, model.layer, device
@@ -88,6 +90,10 @@ class LanguageTask(Task):
     def restore(self, arrays: Mapping[str, NDArray[Any]], device: torch.device) -> None:
         """See ``Task``."""
         self.state = restore_state(arrays, device)
+
+    def programs(self) -> Mapping[str, Any]:
+        """See ``Task``."""
+        return self.layer.programs()
 
     def use(self, path: Path) -> str:
         """See ``Task``."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from unrolled.answering import Lexicon
 from unrolled.checkpoint.device import device_of
 from unrolled.checkpoint.run import RunDirectory
 from unrolled.data.corpora import Corpus
@@ -58,7 +59,7 @@ def begin(config: TrainConfig, corpus: Corpus | None = None) -> Job:
     job.run = RunDirectory.create(
         config.run,
         vocabulary=vocabulary.to_json(),
-        program={"programs": job.task.layer.programs()},
+        program={"programs": job.task.programs()},
         config=_document(config, description, material),
     )
     return job
@@ -86,7 +87,7 @@ def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: C
             f"the data are not the ones that {path} was trained on; give the same ones beside --resume, or start anew"
         )
     description = dataclasses.replace(material.reader.from_json(model), dropout=config.dropout)
-    vocabulary = Vocabulary.from_json(run.read("vocabulary"))
+    vocabulary = material.symbols.from_json(run.read("vocabulary"))
     job = _assemble(config, run, description, vocabulary, material, device_of(config.device))
     run.sweep()
     run.cut_metrics(checkpoint.step if checkpoint else 0)
@@ -100,7 +101,7 @@ def _assemble(
     config: TrainConfig,
     run: RunDirectory,
     description: Description,
-    vocabulary: Vocabulary,
+    vocabulary: Vocabulary | Lexicon,
     material: Material,
     device: torch.device,
 ) -> Job:

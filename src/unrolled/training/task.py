@@ -12,10 +12,9 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from unrolled.data.lanes import Position
-from unrolled.nn import Recurrent
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -47,7 +46,7 @@ class Task(ABC):
     """One kind of training."""
 
     name: ClassVar[str]
-    layer: Recurrent
+    layer: nn.Module
 
     @property
     @abstractmethod
@@ -79,6 +78,10 @@ class Task(ABC):
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], device: torch.device) -> None:  # noqa: B027  # see accept
         """Take back what ``carried`` gave."""
+
+    @abstractmethod
+    def programs(self) -> Mapping[str, Any]:
+        """The compiled programs of the model, as a run keeps them."""
 
     @abstractmethod
     def use(self, path: Path) -> str:

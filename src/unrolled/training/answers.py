@@ -1,0 +1,56 @@
+"""Figures of models that answer with classes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How well a model answers: the mean loss in nats, the share of right answers, and the mean of that share over
+    the classes."""
+
+    nats: float
+    accuracy: float
+    balanced_accuracy: float
+    examples: int
+    unit: str = "example"
+
+    @classmethod
+    def of(cls, losses: NDArray[Any], found: NDArray[Any], wanted: NDArray[Any], unit: str = "example") -> Answers:
+        """From the loss, the answer and the right answer of each example, at least one."""
+        right = found == wanted
+        by_class = [right[wanted == k].mean() for k in np.unique(wanted)]
+        return cls(float(losses.mean()), float(right.mean()), float(np.mean(by_class)), len(wanted), unit)
+
+    @property
+    def badness(self) -> float:
+        """The share of wrong answers."""
+        return 1 - self.accuracy
+
+    @property
+    def summary(self) -> str:
+        """In one line."""
+        return f"{self.nats:.4f} nats, {self.accuracy:.2%} right"
+
+    @property
+    def short(self) -> str:
+        """The share of right answers."""
+        return f"{self.accuracy:.1%} right"
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """The figures with their names."""
+        return [
+            ("loss", f"{self.nats:.4f} nats per {self.unit}"),
+            ("accuracy", f"{self.accuracy:.4f} of {self.examples:,} {self.unit}s"),
+            ("balanced accuracy", f"{self.balanced_accuracy:.4f}, the mean over the classes"),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
