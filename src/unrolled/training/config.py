@@ -204,15 +204,15 @@ TASKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "target": "upos",
             "recurrence": "lstm",
             "layers": 1,
-            "hidden": 128,
-            "embedding": 64,
+            "hidden": 200,
+            "embedding": 100,
             "bidirectional": True,
             "dropout": 0.5,
             "batch": 16,
             "learning_rate": 2e-3,
             "schedule": "cosine",
             "evaluate_every": 200,
-            "epochs": 12,
+            "epochs": 20,
         },
     }
 )

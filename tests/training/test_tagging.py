@@ -1,0 +1,94 @@
+"""Training a tagger: what it learns, from which files, what it refuses."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from unrolled.answering import load_answerer, load_tagger
+from unrolled.errors import CheckpointError, DataError
+from unrolled.training import Finished, train
+from unrolled.training.config import resolve
+from unrolled.training.evaluation import result_of
+from unrolled.training.material import TagsMaterial, examples_of, tagged
+from unrolled.training.tagging import evaluate_tags
+
+
+def sentences(count, seed):
+    """A word is a name after "the" and an act elsewhere, so that its neighbour on the left tells; endings tell too."""
+    chosen = random.Random(seed)
+    for _ in range(count):
+        words, tags = [], []
+        for _ in range(chosen.randrange(1, 6)):
+            stem = "".join(chosen.choice("bdgmn") for _ in range(2))
+            if chosen.random() < 0.5:
+                words += ["the", stem]
+                tags += ["D", "N"]
+            else:
+                words.append(stem + chosen.choice(["", "ing"]))
+                tags.append("V")
+        yield words, tags
+
+
+def write(path, count, seed):
+    lines = [json.dumps({"words": words, "tags": tags}) for words, tags in sentences(count, seed)]
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture
+def options(tmp_path):
+    (tmp_path / "data").mkdir()
+    for part, count in (("train", 150), ("dev", 30), ("test", 40)):
+        write(tmp_path / "data" / f"{part}.jsonl", count, seed=count)
+    return {
+        "task": "tag", "data": str(tmp_path / "data"), "input": "words", "target": "tags", "hidden": 12,
+        "embedding": 8, "dropout": 0.1, "learning_rate": 0.01, "steps": 90, "evaluate_every": 30,
+        "run": str(tmp_path / "run"),
+    }  # fmt: skip
+
+
+def test_it_learns_what_neighbours_and_endings_tell(options):
+    events = list(train(resolve(options)))
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    assert finished.evaluation.accuracy > 0.95
+    assert finished.evaluation.unit == "word"
+    assert finished.evaluation.examples == sum(len(words) for words, _ in sentences(40, 40))
+    tagger = load_tagger(options["run"])
+    assert result_of(evaluate_tags(tagger, tagged(tagger, examples_of(options["run"], None)))) == finished.evaluation
+    (found,) = tagger.answers([("the", "gonk", "xying")])  # words that it never saw
+    assert found.tags == ["D", "N", "V"]
+    with pytest.raises(CheckpointError, match="tags; use unrolled predict"):
+        load_answerer(options["run"])
+
+
+def test_a_folder_that_was_split_already(options):
+    material = TagsMaterial(resolve(options))
+    assert [len(part) for part in material.parts] == [150, 30, 40]
+    assert list(material.test.column("input")[0]) == next(sentences(40, 40))[0]
+    (Path(options["data"]) / "dev.jsonl").unlink()
+    assert [len(part) for part in TagsMaterial(resolve(options)).parts] == [135, 15, 40]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"words": ["a", "b"], "tags": ["X"]}', r"line 1: 2 words \(words\) and 1 tags"),
+        ('{"words": 3, "tags": ["X"]}', "lists of words"),
+    ],
+)
+def test_sentences_that_do_not_fit_their_tags(options, tmp_path, line, words):
+    (tmp_path / "bad.jsonl").write_text(line + "\n")
+    with pytest.raises(DataError, match=words):
+        list(train(resolve({**options, "data": str(tmp_path / "bad.jsonl")})))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_tag_that_training_never_saw(options, tmp_path):
+    list(train(resolve({**options, "steps": 1})))
+    (tmp_path / "new.jsonl").write_text('{"words": ["the"], "tags": ["Z"]}\n')
+    tagger = load_tagger(options["run"])
+    with pytest.raises(DataError, match=r"line 1: 'Z' is no class of the model, which knows D, N, V"):
+        tagged(tagger, examples_of(options["run"], str(tmp_path / "new.jsonl")))
