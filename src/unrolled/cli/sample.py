@@ -58,8 +58,8 @@ def sample(
     device
         cpu, cuda, ...
     precision
-        bf16 and int8 keep matrices in a half and a quarter of the memory: a large model writes much faster, and
-        perhaps another text. Without it: as the model was trained.
+        bf16 and int8 read half and a quarter as many bytes of weights: a large model writes much faster, and perhaps
+        another text. Without it: as the model was trained.
     json
         Write one JSON object with the text, the seed and the options.
     quiet

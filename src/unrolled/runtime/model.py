@@ -45,8 +45,8 @@ class Model:
         core: the native core.
         threads: at most so many.
         precision: "fp32"; "bf16": products round what they multiply to bfloat16; "int8": to whole numbers of 8 bits,
-            with a scale for each row of a matrix and for each vector. Matrices take a half and a quarter of the memory
-            then, and reading them is what writing one text spends its time on; sums, states and all else are float32.
+            with a scale for each row of a matrix and for each vector. A symbol reads half and a quarter as many bytes
+            of weights then, which is what writing one text spends its time on; sums, states and all else are float32.
             None: the precision in which the model was trained.
 
     Raises:
