@@ -37,6 +37,7 @@ def application() -> App:
     app.command("unrolled.cli.train:train", help=TRAIN)
     app.command("unrolled.cli.sample:sample", help="Let a trained model write.")
     app.command("unrolled.cli.eval:evaluate", name="eval", help="Measure how well a trained model predicts.")
+    app.command("unrolled.cli.hello:hello", help="Train the smallest network that writes, and watch it write.")
     app.command("unrolled.cli.predict:predict", help="Let a trained classifier answer.")
     app.command("unrolled.cli.expand:expand", help="Write a sequence at a step in terms of the inputs so far.")
     app.command("unrolled.cli.tape:tape", help="List every value that is computed, and the adjoint of each.")
