@@ -40,6 +40,7 @@ TITLES = {
     "memory": "Memory: MiB by which a process grows in its first training step",
     "growing": "Growing T, B and H: forward and backward",
 }
+BY_CELL = ("train", "bf16")  # a panel of the picture for each cell
 DRAWN = ("train", "inference", "bf16", "char-rnn", "ragged", "write")
 
 
@@ -116,7 +117,7 @@ class Report:
         panels: dict[str, list[Result]] = {}
         for result in (each for each in self.results if each.work.kind in DRAWN):
             kind, cell = result.work.kind, result.work.cell
-            panels.setdefault(f"train: {cell}" if kind == "train" else kind, []).append(result)
+            panels.setdefault(f"{kind}: {cell}" if kind in BY_CELL else kind, []).append(result)
         columns = 3
         rows = -(-len(panels) // columns)
         figure = Figure(figsize=(13, 3.2 * rows), layout="constrained")
@@ -151,8 +152,8 @@ def _panel(axes: Any, title: str, results: list[Result]) -> None:
 
 def _label(result: Result, title: str) -> str:
     batch, steps, inputs, hidden = result.work.shape
-    words = [] if title.startswith("train") else [result.work.cell, result.work.options.get("precision", "")]
-    cell = "".join(f"{word}\n" for word in words if word and word != title)
+    words = [] if ":" in title else [result.work.cell, result.work.options.get("precision", "")]
+    cell = "".join(f"{word}\n" for word in words if word)
     return f"{cell}{batch}, {steps}\n{inputs}, {hidden}"
 
 
