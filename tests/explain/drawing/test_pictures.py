@@ -9,15 +9,15 @@ import pytest
 from unrolled.cli import main
 
 DOCS = Path(__file__).parents[3] / "docs"
-COMMANDS = re.findall(r"^\$ unrolled (draw .*)$", (DOCS / "drawings.md").read_text(encoding="utf-8"), re.MULTILINE)
+COMMANDS = re.findall(r"^\$ unrolled ((?:draw|hello) .*)$", (DOCS / "drawings.md").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_picture_is_what_its_command_draws(command, capsys):
+def test_a_picture_is_what_its_command_draws(command, tmp_path):
     *arguments, flag, path = shlex.split(command)
     assert flag == "-o"
-    assert main(arguments) == 0
-    assert capsys.readouterr().out == (DOCS.parent / path).read_text(encoding="utf-8")
+    assert main([*arguments, "-o", str(tmp_path / "own.svg")]) == 0
+    assert (tmp_path / "own.svg").read_text("utf-8") == (DOCS.parent / path).read_text("utf-8")
 
 
 def test_every_picture_has_its_command():
