@@ -9,7 +9,9 @@ import pytest
 from unrolled.cli import main
 
 DOCS = Path(__file__).parents[3] / "docs"
-COMMANDS = re.findall(r"^\$ unrolled ((?:draw|hello) .*)$", (DOCS / "drawings.md").read_text(encoding="utf-8"), re.MULTILINE)
+COMMANDS = re.findall(
+    r"^\$ unrolled ((?:draw|hello) .*)$", (DOCS / "drawings.md").read_text(encoding="utf-8"), re.MULTILINE
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
