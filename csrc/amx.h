@@ -56,10 +56,10 @@ template <bool Lower, bool Right>
 inline void multiply_corner(const Corner& t, Size split) {
     memory_settles();
     if (t.init) {
-        _tile_loadd(0, t.init, int(t.ldi * 4));
-        if constexpr (Right) _tile_loadd(1, t.init + tile_columns, int(t.ldi * 4));
-        if constexpr (Lower) _tile_loadd(2, t.init + split * t.ldi, int(t.ldi * 4));
-        if constexpr (Lower && Right) _tile_loadd(3, t.init + split * t.ldi + tile_columns, int(t.ldi * 4));
+        _tile_loadd(0, t.init, t.ldi * 4);
+        if constexpr (Right) _tile_loadd(1, t.init + tile_columns, t.ldi * 4);
+        if constexpr (Lower) _tile_loadd(2, t.init + split * t.ldi, t.ldi * 4);
+        if constexpr (Lower && Right) _tile_loadd(3, t.init + split * t.ldi + tile_columns, t.ldi * 4);
     } else {
         _tile_zero(0);
         if constexpr (Right) _tile_zero(1);
@@ -75,11 +75,11 @@ inline void multiply_corner(const Corner& t, Size split) {
             __builtin_prefetch(next + tile_rows * t.ldc, 1);
             __builtin_prefetch(next + tile_rows * t.ldc + tile_columns, 1);
         }
-        _tile_loadd(6, packed, int(t.step * 4));
+        _tile_loadd(6, packed, t.step * 4);
         _tile_loadd(4, upper, 64);
         _tile_dpbf16ps(0, 4, 6);
         if constexpr (Right) {
-            _tile_loadd(7, packed + tile_columns, int(t.step * 4));
+            _tile_loadd(7, packed + tile_columns, t.step * 4);
             _tile_dpbf16ps(1, 4, 7);
         }
         if constexpr (Lower) {
@@ -88,10 +88,10 @@ inline void multiply_corner(const Corner& t, Size split) {
             if constexpr (Right) _tile_dpbf16ps(3, 5, 7);
         }
     }
-    _tile_stored(0, t.c, int(t.ldc * 4));
-    if constexpr (Right) _tile_stored(1, t.c + tile_columns, int(t.ldc * 4));
-    if constexpr (Lower) _tile_stored(2, t.c + split * t.ldc, int(t.ldc * 4));
-    if constexpr (Lower && Right) _tile_stored(3, t.c + split * t.ldc + tile_columns, int(t.ldc * 4));
+    _tile_stored(0, t.c, t.ldc * 4);
+    if constexpr (Right) _tile_stored(1, t.c + tile_columns, t.ldc * 4);
+    if constexpr (Lower) _tile_stored(2, t.c + split * t.ldc, t.ldc * 4);
+    if constexpr (Lower && Right) _tile_stored(3, t.c + split * t.ldc + tile_columns, t.ldc * 4);
     memory_settles();
 }
 

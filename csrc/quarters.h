@@ -3,8 +3,8 @@
 //
 // A word of a packed matrix has four numbers of one column that stand one below the other, the first in the lowest bits. A
 // panel begins with two rows of words: the scales, and what UNROLLED_PAIRS has to subtract, because it multiplies with
-// unsigned numbers. What a product multiplies lies in rows without gaps: p.column is 1. The sums
-// are exact; a number at the edge between two whole ones may be rounded to either.
+// unsigned numbers. What a product multiplies lies in rows without gaps: p.column is 1. The sums are exact; a number at the edge
+// between two whole ones may be rounded to either.
 #pragma once
 #include "products.h"
 #ifdef UNROLLED_PAIRS

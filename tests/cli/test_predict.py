@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pytest
 
@@ -51,8 +52,6 @@ def test_standard_input_and_plain_lines(run, tmp_path, capsys, monkeypatch):
     ],
 )
 def test_what_cannot_be_read(run, capsys, monkeypatch, text, words):
-    import re
-
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
     assert main(["predict", str(run)]) == 1
     captured = capsys.readouterr()

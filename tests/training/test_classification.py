@@ -74,11 +74,10 @@ def test_no_text_is_on_two_sides(config):
     assert other.test.column("input") == material.test.column("input")  # another seed is tested on the same
 
 
-def test_the_first_update_is_the_mean_cross_entropy(config):
+def test_an_untrained_network_is_undecided(config):
     config = dataclasses.replace(config, steps=1, dropout=0.0, dtype="float64")
     events = list(train(config))
     loss = next(event.loss for event in events if isinstance(event, Step))
-    # an untrained network of two classes is undecided
     assert abs(loss - np.log(2)) < 0.2
 
 

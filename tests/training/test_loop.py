@@ -27,6 +27,7 @@ from unrolled.training import (
     resume,
     train,
 )
+from unrolled.training.setup import reopen
 
 TEXT = "the quick brown fox jumps over the lazy dog; pack my box with five dozen liquor jugs.\n" * 20
 CORPUS = split("pangrams", TEXT)
@@ -240,3 +241,14 @@ def test_a_run_that_lost_its_checkpoints_is_not_begun_again_over_its_model(confi
     with pytest.raises(CheckpointError, match="no checkpoint to go on from"):
         list(resume(config.run, corpus=CORPUS))
     assert (RunDirectory.open(config.run).path / "model.safetensors").read_bytes() == best
+
+
+def test_a_checkpoint_from_before_there_were_tasks(config):
+    """It calls the smallest loss best_nats."""
+    list(train(config, corpus=CORPUS))
+    job = reopen(config.run, corpus=CORPUS)
+    saved = job.run.latest()
+    progress = {name: value for name, value in saved.progress.items() if name != "best"}
+    job.best = None
+    job.restore(dataclasses.replace(saved, progress={**progress, "best_nats": saved.progress["best"]}))
+    assert job.best == saved.progress["best"] > 0

@@ -7,32 +7,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.checkpoint.device import device_of
-from unrolled.checkpoint.model import DTYPES
+from unrolled.checkpoint.model import Description
 from unrolled.checkpoint.run import RunDirectory
-from unrolled.checkpoint.tensors import restore_module
 from unrolled.data.vocabulary import WORD, Ids, Kind, Vocabulary
 from unrolled.equations.extension import with_readout
-from unrolled.errors import CheckpointError, DataError
+from unrolled.errors import CheckpointError
 from unrolled.nn.language import sizes_of
 from unrolled.nn.many_to_one import ManyToOne
 from unrolled.nn.recurrent import as_system
-from unrolled.program.validation import PRECISIONS
+
+Item = TypeVar("Item")
 
 UNKNOWN = "\ufffd"  # stands for every symbol that training did not meet, or met only once
 SIDE_BY_SIDE = 256  # texts that are answered at once
 
 
 @dataclass(frozen=True)
-class AnswererDescription:
+class AnswererDescription(Description):
     """What a classifier is built from: equations (canonical text), sizes, and how steps become one answer."""
 
     recurrence: str
@@ -63,22 +63,6 @@ class AnswererDescription:
             dtype=getattr(torch, self.dtype),
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> AnswererDescription:
-        """The description that ``to_json`` wrote.
-
-        Raises:
-            CheckpointError: it is another one.
-        """
-        names = {field.name for field in fields(cls)}
-        if set(data) != names or data["dtype"] not in DTYPES or data["precision"] not in PRECISIONS:
-            raise CheckpointError('the "model" of config.json is not one that this version of unrolled can build')
-        return cls(**data)
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -104,13 +88,8 @@ class Answerer:
 
     def answers(self, texts: Iterable[str]) -> Iterator[Answer]:
         """An answer for each text, in their order; each depends on its text alone."""
-        waiting: list[str] = []
-        for text in texts:
-            waiting.append(text)
-            if len(waiting) == SIDE_BY_SIDE:
-                yield from self._answer(waiting)
-                waiting = []
-        yield from self._answer(waiting)
+        for some in together(texts, SIDE_BY_SIDE):
+            yield from self._answer(some)
 
     def logits(self, ids: Sequence[Ids]) -> Tensor:
         """Scores (B, K) of the classes."""
@@ -127,6 +106,25 @@ class Answerer:
         for row in torch.softmax(logits.double(), -1).cpu().numpy():
             probabilities = {label: float(p) for label, p in zip(self.classes, row, strict=True)}
             yield Answer(self.classes[int(np.argmax(row))], probabilities)
+
+
+def together(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
+    """The items in their order, at most so many at a time."""
+    remaining = iter(items)
+    while some := list(islice(remaining, most)):
+        yield some
+
+
+def answers_of(directory: RunDirectory, count: int) -> list[str]:
+    """The names of the answers between which the model of a run chooses.
+
+    Raises:
+        CheckpointError: there are not so many.
+    """
+    names = directory.read("config").get("classes")
+    if not isinstance(names, list) or len(names) != count:
+        raise CheckpointError(f"{directory.path / 'config.json'} does not name the {count} answers of its model")
+    return names
 
 
 def vocabulary_of(texts: Sequence[str], kind: Kind) -> Vocabulary:
@@ -148,16 +146,7 @@ def load_answerer(run: Path | str, device: torch.device | str = "cpu") -> Answer
     """
     directory = RunDirectory.open(run)
     document = directory.expect("classify")
-    arrays, _ = directory.read_best()
     description = AnswererDescription.from_json(document.get("model", {}))
-    try:
-        vocabulary = Vocabulary.from_json(directory.read("vocabulary"))
-    except DataError as error:
-        raise CheckpointError(f"{directory.path / 'vocabulary.json'}: {error}") from error
-    classes = document.get("classes")
-    if not isinstance(classes, list) or len(classes) != description.classes:
-        raise CheckpointError(f"{directory.path / 'config.json'} names no {description.classes} classes")
-    with torch.random.fork_rng():  # building draws parameters, overwritten at once, that the caller shall not notice
-        layer = description.build(device_of(device))
-    restore_module(layer, arrays)
-    return Answerer(layer.eval(), vocabulary, classes, directory.path)
+    vocabulary = directory.read_symbols(Vocabulary.from_json)
+    classes = answers_of(directory, description.classes)
+    return Answerer(description.restore(directory, device), vocabulary, classes, directory.path)

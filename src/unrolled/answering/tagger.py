@@ -7,26 +7,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from unrolled.answering.answerer import UNKNOWN, vocabulary_of
-from unrolled.checkpoint.device import device_of
-from unrolled.checkpoint.model import DTYPES
+from unrolled.answering.answerer import UNKNOWN, answers_of, together, vocabulary_of
+from unrolled.checkpoint.model import Description
 from unrolled.checkpoint.run import RunDirectory
-from unrolled.checkpoint.tensors import restore_module
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.equations.extension import core_of, read_states, with_readout
-from unrolled.errors import CheckpointError, DataError
+from unrolled.errors import DataError
 from unrolled.nn.language import sizes_of
 from unrolled.nn.many_to_many import ManyToMany, WordsAndLetters
 from unrolled.nn.many_to_one import ManyToOne
 from unrolled.nn.recurrent import as_system
-from unrolled.program.validation import PRECISIONS
 
 SIDE_BY_SIDE = 64  # sentences that are tagged at once
 Sentence = tuple[str, ...]
@@ -73,7 +70,7 @@ class Lexicon:
 
 
 @dataclass(frozen=True)
-class TaggerDescription:
+class TaggerDescription(Description):
     """What a tagger is built from: equations (canonical text) for words and letters alike, and sizes."""
 
     recurrence: str
@@ -104,22 +101,6 @@ class TaggerDescription:
             sizes=sizes_of(read, self.embedding + 2 * half, self.tags, self.hidden), **numbers,
         )  # fmt: skip
         return WordsAndLetters(self.words, self.embedding, letters, sentence, self.dropout)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> TaggerDescription:
-        """The description that ``to_json`` wrote.
-
-        Raises:
-            CheckpointError: it is another one.
-        """
-        names = {field.name for field in fields(cls)}
-        if set(data) != names or data["dtype"] not in DTYPES or data["precision"] not in PRECISIONS:
-            raise CheckpointError('the "model" of config.json is not one that this version of unrolled can build')
-        return cls(**data)
 
 
 @dataclass(frozen=True)
@@ -152,14 +133,8 @@ class Tagger:
 
     def answers(self, sentences: Iterable[Sentence]) -> Iterator[Tagged]:
         """The tags of each sentence, in their order; each depends on its sentence alone."""
-        waiting: list[Sentence] = []
-        for sentence in sentences:
-            waiting.append(sentence)
-            if len(waiting) == SIDE_BY_SIDE:
-                yield from self._answer(waiting)
-                waiting = []
-        if waiting:
-            yield from self._answer(waiting)
+        for some in together(sentences, SIDE_BY_SIDE):
+            yield from self._answer(some)
 
     def _answer(self, sentences: Sequence[Sentence]) -> Iterator[Tagged]:
         with torch.no_grad():
@@ -177,16 +152,7 @@ def load_tagger(run: Path | str, device: torch.device | str = "cpu") -> Tagger:
     """
     directory = RunDirectory.open(run)
     document = directory.expect("tag")
-    arrays, _ = directory.read_best()
     description = TaggerDescription.from_json(document.get("model", {}))
-    try:
-        lexicon = Lexicon.from_json(directory.read("vocabulary"))
-    except DataError as error:
-        raise CheckpointError(f"{directory.path / 'vocabulary.json'}: {error}") from error
-    tags = document.get("classes")
-    if not isinstance(tags, list) or len(tags) != description.tags:
-        raise CheckpointError(f"{directory.path / 'config.json'} names no {description.tags} tags")
-    with torch.random.fork_rng():  # building draws parameters, overwritten at once, that the caller shall not notice
-        layer = description.build(device_of(device))
-    restore_module(layer, arrays)
-    return Tagger(layer.eval(), lexicon, tags, directory.path)
+    lexicon = directory.read_symbols(Lexicon.from_json)
+    tags = answers_of(directory, description.tags)
+    return Tagger(description.restore(directory, device), lexicon, tags, directory.path)

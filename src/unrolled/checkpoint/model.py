@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
+from torch import nn
 
 from unrolled.checkpoint.device import device_of
 from unrolled.checkpoint.run import RunDirectory
 from unrolled.checkpoint.tensors import restore_module
 from unrolled.data.vocabulary import Vocabulary
-from unrolled.errors import CheckpointError, DataError
+from unrolled.errors import CheckpointError
 from unrolled.program.validation import PRECISIONS
 
 if TYPE_CHECKING:
@@ -23,7 +24,43 @@ DTYPES = ("float32", "float64")
 
 
 @dataclass(frozen=True)
-class ModelDescription:
+class Description:
+    """The base of dataclasses from which a model is built: to plain data and back."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The description that ``to_json`` wrote.
+
+        Raises:
+            CheckpointError: it is another one.
+        """
+        data = {"precision": "fp32", **data}  # runs were saved before there was a choice
+        names = {field.name for field in fields(cls)}
+        if set(data) != names or data["dtype"] not in DTYPES or data["precision"] not in PRECISIONS:
+            raise CheckpointError('the "model" of config.json is not one that this version of unrolled can build')
+        return cls(**data)
+
+    def build(self, device: torch.device | str = "cpu") -> nn.Module:
+        """A model with fresh parameters, drawn from torch's random numbers."""
+        raise NotImplementedError
+
+    def restore(self, directory: RunDirectory, device: torch.device | str) -> Any:
+        """The model with the best parameters of a run, ready to be used."""
+        arrays, _ = directory.read_best()
+        with (
+            torch.random.fork_rng()
+        ):  # building draws parameters, overwritten at once, that the caller shall not notice
+            layer = self.build(device_of(device))
+        restore_module(layer, arrays)
+        return layer.eval()
+
+
+@dataclass(frozen=True)
+class ModelDescription(Description):
     """What a language model is built from: equations (canonical text), sizes and the type of its numbers."""
 
     recurrence: str
@@ -51,19 +88,6 @@ class ModelDescription:
             device=device,
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ModelDescription:
-        """The description that ``to_json`` wrote."""
-        data = {"precision": "fp32", **data}  # runs were saved before there was a choice
-        names = {field.name for field in fields(cls)}
-        if set(data) != names or data["dtype"] not in DTYPES or data["precision"] not in PRECISIONS:
-            raise CheckpointError('the "model" of config.json is not one that this version of unrolled can build')
-        return cls(**data)
-
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
@@ -77,14 +101,6 @@ class TrainedModel:
 def load(run: Path | str, device: torch.device | str = "cpu") -> TrainedModel:
     """The model of a run, best on validation, ready to generate; raises CheckpointError if it is missing or damaged."""
     directory = RunDirectory.open(run)
-    document = directory.expect("language")
-    arrays, _ = directory.read_best()
-    description = ModelDescription.from_json(document.get("model", {}))
-    try:
-        vocabulary = Vocabulary.from_json(directory.read("vocabulary"))
-    except DataError as error:
-        raise CheckpointError(f"{directory.path / 'vocabulary.json'}: {error}") from error
-    with torch.random.fork_rng():  # building draws parameters, overwritten at once, that the caller shall not notice
-        layer = description.build(device_of(device))
-    restore_module(layer, arrays)
-    return TrainedModel(layer.eval(), vocabulary, directory.path)
+    description = ModelDescription.from_json(directory.expect("language").get("model", {}))
+    vocabulary = directory.read_symbols(Vocabulary.from_json)
+    return TrainedModel(description.restore(directory, device), vocabulary, directory.path)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -26,8 +26,9 @@ from unrolled.checkpoint.format import (
     tensor_bytes,
     write_document,
 )
-from unrolled.errors import CheckpointError
+from unrolled.errors import CheckpointError, DataError
 
+Symbols = TypeVar("Symbols")
 DOCUMENTS = ("config", "vocabulary", "program")
 
 
@@ -101,6 +102,17 @@ class RunDirectory:
     def read(self, name: str) -> dict[str, Any]:
         """Read a document: config, vocabulary or program."""
         return read_document(self._document(name))
+
+    def read_symbols(self, read: Callable[[Mapping[str, Any]], Symbols]) -> Symbols:
+        """What ``read`` makes of the document vocabulary.
+
+        Raises:
+            CheckpointError: it is none.
+        """
+        try:
+            return read(self.read("vocabulary"))
+        except DataError as error:
+            raise CheckpointError(f"{self.path / 'vocabulary.json'}: {error}") from error
 
     def save(self, checkpoint: Checkpoint) -> Path:
         """Publish a checkpoint; the metrics up to it reach the disk first."""

@@ -1,12 +1,30 @@
-"""Figures of models that answer with classes."""
+"""What is alike for all models that answer with classes: their figures, and how they learn from examples."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from unrolled.data.batches import Batches
+from unrolled.training.config import TrainConfig
+from unrolled.training.task import Task
+
+
+class Examples(Protocol):
+    """One part of the data."""
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Of the sequences."""
+
+
+Part = TypeVar("Part", bound=Examples)
 
 
 @dataclass(frozen=True)
@@ -54,3 +72,28 @@ class Answers:
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)
+
+
+class AnsweringTask(Task, Generic[Part]):
+    """Learn from examples in three parts: ``validation`` chooses the best model, ``test`` is measured at the end."""
+
+    def __init__(self, config: TrainConfig, parts: Sequence[Part]) -> None:
+        self.training, self.validation, self.test = parts
+        self.batches = Batches(self.training.lengths, config.batch, config.seed)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """See ``Task``."""
+        return len(self.batches)
+
+    def evaluate(self, final: bool) -> Generator[float, None, Answers]:
+        """See ``Task``."""
+        return (yield from self.measure(self.test if final else self.validation))
+
+    @abstractmethod
+    def measure(self, examples: Part) -> Generator[float, None, Answers]:
+        """The figures of one part, yielding the share done."""
+
+    def use(self, path: Path) -> str:
+        """See ``Task``."""
+        return f"unrolled predict {path} FILE"

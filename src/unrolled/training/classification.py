@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from unrolled.answering.answerer import SIDE_BY_SIDE, Answerer
-from unrolled.data.batches import Batches
 from unrolled.data.lanes import Position
 from unrolled.nn import ManyToOne
-from unrolled.training.answers import Answers
+from unrolled.training.answers import AnsweringTask, Answers
 from unrolled.training.config import TrainConfig
-from unrolled.training.task import Task
 
 
 @dataclass(frozen=True)
@@ -32,24 +29,21 @@ class Labelled:
     ids: Sequence[NDArray[np.int64]]
     targets: NDArray[np.int64]
 
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Of the texts."""
+        return [len(each) for each in self.ids]
 
-class ClassificationTask(Task):
-    """Say which class a text is of. ``validation`` chooses the best model, ``test`` is looked at once, at the end."""
+
+class ClassificationTask(AnsweringTask[Labelled]):
+    """Say which class a text is of."""
 
     name = "classify"
     layer: ManyToOne
 
-    def __init__(
-        self, config: TrainConfig, model: Answerer, training: Labelled, validation: Labelled, test: Labelled
-    ) -> None:
-        self.config, self.model, self.layer = config, model, model.layer
-        self.training, self.validation, self.test = training, validation, test
-        self.batches = Batches([len(each) for each in training.ids], config.batch, config.seed)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """See ``Task``."""
-        return len(self.batches)
+    def __init__(self, config: TrainConfig, model: Answerer, parts: Sequence[Labelled]) -> None:
+        super().__init__(config, parts)
+        self.model, self.layer = model, model.layer
 
     def loss(self, position: Position) -> tuple[Tensor, int]:
         """See ``Task``."""
@@ -57,11 +51,11 @@ class ClassificationTask(Task):
         ids = [self.training.ids[i] for i in chosen]
         logits = self.model.logits(ids)
         targets = torch.from_numpy(self.training.targets[chosen]).to(logits.device)
-        return functional.cross_entropy(logits, targets), max(1, sum(map(len, ids)))
+        return functional.cross_entropy(logits, targets), len(ids)
 
-    def evaluate(self, final: bool) -> Generator[float, None, Answers]:
-        """See ``Task``."""
-        return (yield from evaluate_answers(self.model, self.test if final else self.validation))
+    def measure(self, examples: Labelled) -> Generator[float, None, Answers]:
+        """See ``AnsweringTask``."""
+        return evaluate_answers(self.model, examples)
 
     def about(self) -> Mapping[str, Any]:
         """See ``Task``."""
@@ -70,10 +64,6 @@ class ClassificationTask(Task):
     def programs(self) -> Mapping[str, Any]:
         """See ``Task``."""
         return self.layer.programs()
-
-    def use(self, path: Path) -> str:
-        """See ``Task``."""
-        return f"unrolled predict {path} FILE"
 
 
 def evaluate_answers(model: Answerer, examples: Labelled) -> Generator[float, None, Answers]:

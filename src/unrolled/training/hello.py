@@ -94,7 +94,8 @@ def hello(word: str = "hello", hidden: int = 8, updates: int = 200, seed: int = 
 
 def _write(layer: Recurrent, symbols: list[str], most: int, seed: int) -> list[Step]:
     steps: list[Step] = []
-    reads, state = END, None  # type: str, dict[str, torch.Tensor] | None
+    reads = END
+    state: dict[str, torch.Tensor] | None = None
     while len(steps) < most and (not steps or reads != END):
         logits, state = layer.logits(torch.tensor([symbols.index(reads)]), state)
         scores = logits[0].double().numpy()

@@ -99,7 +99,8 @@ class Job:
         self.step = checkpoint.step
         self.position = Position(progress["epoch"], progress["window"])
         self.evaluated_at = progress["evaluated_at"]
-        self.best, self.best_step = progress["best"], progress["best_step"]
+        # before there were other tasks than language, what is to become small was called by its name
+        self.best, self.best_step = progress.get("best", progress.get("best_nats")), progress["best_step"]
         self.evaluation_seconds = progress["evaluation_seconds"]
         self.seconds_before, self.started = progress["seconds"], time.monotonic()
 

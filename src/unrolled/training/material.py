@@ -14,7 +14,7 @@ import torch
 
 from unrolled.answering import Answerer, AnswererDescription, Lexicon, Tagger, TaggerDescription
 from unrolled.answering.answerer import vocabulary_of
-from unrolled.checkpoint.model import ModelDescription, TrainedModel
+from unrolled.checkpoint.model import Description, ModelDescription, TrainedModel
 from unrolled.checkpoint.run import RunDirectory
 from unrolled.data.corpora import Corpus, read_corpus
 from unrolled.data.examples import Table, read_table, split, without_duplicates
@@ -27,7 +27,6 @@ from unrolled.training.language import LanguageTask
 from unrolled.training.tagging import Sentences, TaggingTask
 from unrolled.training.task import Task
 
-Description = ModelDescription | AnswererDescription | TaggerDescription
 Symbols = Vocabulary | Lexicon
 SPLIT = 0  # the seed of the split: all runs on the same examples are tested on the same ones
 PARTS = ("train", "dev", "test")  # names of files in a folder that was split already
@@ -38,7 +37,7 @@ class Material(ABC):
 
     name: str
     sha256: str
-    reader: ClassVar[type[ModelDescription] | type[AnswererDescription] | type[TaggerDescription]]
+    reader: ClassVar[type[Description]]
     symbols: ClassVar[type[Vocabulary] | type[Lexicon]] = Vocabulary
 
     @abstractmethod
@@ -59,6 +58,12 @@ class Material(ABC):
         """Plain data for config.json."""
 
 
+def _common(config: TrainConfig) -> dict[str, Any]:
+    """What every description of a model says."""
+    names = ("hidden", "layers", "dropout", "dtype", "precision")
+    return {"recurrence": str(library.load(config.recurrence))} | {name: getattr(config, name) for name in names}
+
+
 class TextMaterial(Material):
     """A text whose end is held out."""
 
@@ -74,14 +79,9 @@ class TextMaterial(Material):
     def describe(self, config: TrainConfig, vocabulary: Vocabulary) -> ModelDescription:
         """See ``Material``."""
         return ModelDescription(
-            recurrence=str(library.load(config.recurrence)),
             vocabulary=len(vocabulary),
-            hidden=config.hidden,
-            layers=config.layers,
             embedding=config.embedding,
-            dropout=config.dropout,
-            dtype=config.dtype,
-            precision=config.precision,
+            **_common(config),
         )
 
     def task(self, config: TrainConfig, layer: Any, vocabulary: Vocabulary, run: Path, device: torch.device) -> Task:
@@ -158,23 +158,18 @@ class ClassesMaterial(ExamplesMaterial):
     def describe(self, config: TrainConfig, vocabulary: Vocabulary) -> AnswererDescription:
         """See ``Material``."""
         return AnswererDescription(
-            recurrence=str(library.load(config.recurrence)),
             vocabulary=len(vocabulary),
             classes=len(self.classes),
-            hidden=config.hidden,
-            layers=config.layers,
             bidirectional=config.bidirectional,
+            **_common(config),
             pooling=config.pooling,
             embedding=config.embedding,
-            dropout=config.dropout,
-            dtype=config.dtype,
-            precision=config.precision,
         )
 
     def task(self, config: TrainConfig, layer: Any, vocabulary: Vocabulary, run: Path, device: torch.device) -> Task:
         """See ``Material``."""
         model = Answerer(layer, vocabulary, self.classes, run)
-        return ClassificationTask(config, model, *(labelled(model, part) for part in self.parts))
+        return ClassificationTask(config, model, [labelled(model, part) for part in self.parts])
 
 
 class TagsMaterial(ExamplesMaterial):
@@ -204,23 +199,18 @@ class TagsMaterial(ExamplesMaterial):
     def describe(self, config: TrainConfig, vocabulary: Lexicon) -> TaggerDescription:
         """See ``Material``."""
         return TaggerDescription(
-            recurrence=str(library.load(config.recurrence)),
             letters=len(vocabulary.letters),
             words=len(vocabulary.words),
             tags=len(self.classes),
-            hidden=config.hidden,
-            layers=config.layers,
             bidirectional=config.bidirectional,
+            **_common(config),
             embedding=config.embedding or config.hidden,
-            dropout=config.dropout,
-            dtype=config.dtype,
-            precision=config.precision,
         )
 
     def task(self, config: TrainConfig, layer: Any, vocabulary: Lexicon, run: Path, device: torch.device) -> Task:
         """See ``Material``."""
         model = Tagger(layer, vocabulary, self.classes, run)
-        return TaggingTask(config, model, *(tagged(model, part) for part in self.parts))
+        return TaggingTask(config, model, [tagged(model, part) for part in self.parts])
 
 
 KINDS: Mapping[str, type[ExamplesMaterial]] = {"classify": ClassesMaterial, "tag": TagsMaterial}

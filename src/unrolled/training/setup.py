@@ -11,6 +11,7 @@ import torch
 
 from unrolled.answering import Lexicon
 from unrolled.checkpoint.device import device_of
+from unrolled.checkpoint.model import Description
 from unrolled.checkpoint.run import RunDirectory
 from unrolled.data.corpora import Corpus
 from unrolled.data.vocabulary import Vocabulary
@@ -18,7 +19,7 @@ from unrolled.equations import library
 from unrolled.errors import CheckpointError, ConfigurationError, DataError
 from unrolled.training.config import TrainConfig, flag, from_dict, resolve
 from unrolled.training.job import Job, fresh_randomness, own_randomness
-from unrolled.training.material import Description, Material, material_of
+from unrolled.training.material import Material, material_of
 
 # What a resumed run cannot change: another value would make another model, or another text.
 MODEL = (
@@ -86,7 +87,10 @@ def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: C
         raise DataError(
             f"the data are not the ones that {path} was trained on; give the same ones beside --resume, or start anew"
         )
-    description = dataclasses.replace(material.reader.from_json(model), dropout=config.dropout)
+    description = dataclasses.replace(
+        material.reader.from_json(model),
+        dropout=config.dropout,  # type: ignore[call-arg]  # a field of every description that is built
+    )
     vocabulary = material.symbols.from_json(run.read("vocabulary"))
     job = _assemble(config, run, description, vocabulary, material, device_of(config.device))
     run.sweep()

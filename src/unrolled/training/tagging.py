@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from unrolled.answering.tagger import SIDE_BY_SIDE, Sentence, Tagger
-from unrolled.data.batches import Batches
 from unrolled.data.lanes import Position
 from unrolled.nn import WordsAndLetters
-from unrolled.training.answers import Answers
+from unrolled.training.answers import AnsweringTask, Answers
 from unrolled.training.config import TrainConfig
-from unrolled.training.task import Task
 
 
 @dataclass(frozen=True)
@@ -31,24 +28,21 @@ class Sentences:
     words: Sequence[Sentence]
     targets: Sequence[Tensor]
 
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Of the sentences."""
+        return [len(each) for each in self.words]
 
-class TaggingTask(Task):
-    """Say of each word which kind it is; ``validation`` chooses the best model, ``test`` is looked at at the end."""
+
+class TaggingTask(AnsweringTask[Sentences]):
+    """Say of each word which kind it is."""
 
     name = "tag"
     layer: WordsAndLetters
 
-    def __init__(
-        self, config: TrainConfig, model: Tagger, training: Sentences, validation: Sentences, test: Sentences
-    ) -> None:
-        self.config, self.model, self.layer = config, model, model.layer
-        self.training, self.validation, self.test = training, validation, test
-        self.batches = Batches([len(each) for each in training.words], config.batch, config.seed)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """See ``Task``."""
-        return len(self.batches)
+    def __init__(self, config: TrainConfig, model: Tagger, parts: Sequence[Sentences]) -> None:
+        super().__init__(config, parts)
+        self.model, self.layer = model, model.layer
 
     def loss(self, position: Position) -> tuple[Tensor, int]:
         """See ``Task``."""
@@ -57,9 +51,9 @@ class TaggingTask(Task):
         targets = torch.cat([self.training.targets[i] for i in chosen]).to(logits.device)
         return functional.cross_entropy(logits, targets), len(targets)
 
-    def evaluate(self, final: bool) -> Generator[float, None, Answers]:
-        """See ``Task``."""
-        return (yield from evaluate_tags(self.model, self.test if final else self.validation))
+    def measure(self, examples: Sentences) -> Generator[float, None, Answers]:
+        """See ``AnsweringTask``."""
+        return evaluate_tags(self.model, examples)
 
     def about(self) -> Mapping[str, Any]:
         """See ``Task``."""
@@ -69,10 +63,6 @@ class TaggingTask(Task):
     def programs(self) -> Mapping[str, Any]:
         """Those of the sentence; what reads the letters has its own."""
         return self.layer.sentence.programs()
-
-    def use(self, path: Path) -> str:
-        """See ``Task``."""
-        return f"unrolled predict {path} FILE"
 
 
 def evaluate_tags(model: Tagger, examples: Sentences) -> Generator[float, None, Answers]:
