@@ -159,7 +159,7 @@ def test_a_writer_does_not_read_backwards():
     [
         ([("a", "x"), ("b", "x"), ("c", "x")], {}, "at least two answers"),
         ([("a", "x"), ("b", "y")], {}, "order.csv has 2 different inputs"),
-        (examples(), {"target": "class"}, "no column.*label"),
+        (examples(), {"target": "class"}, "no column.*label; name the right one with --target"),
     ],
 )
 def test_bad_data_make_no_run(options, rows, options_, words, tmp_path):

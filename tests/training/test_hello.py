@@ -51,3 +51,8 @@ def test_a_seed_says_what_is_written():
 def test_a_word_is_not_empty_and_not_long(word):
     with pytest.raises(ConfigurationError, match="give one of 1 to 40"):
         hello(word)
+
+
+def test_updates_are_not_fewer_than_none():
+    with pytest.raises(ConfigurationError, match="-1 updates"):
+        hello(updates=-1)

@@ -66,7 +66,7 @@ def hello(word: str = "hello", hidden: int = 8, updates: int = 200, seed: int = 
     """Train Elman's network on ``word``, then let it write until it draws the end, or three times as long.
 
     Raises:
-        ConfigurationError: the word is empty, or longer than 40 letters.
+        ConfigurationError: the word is empty, or longer than 40 letters; fewer than 0 updates.
 
     >>> found = hello("hello")
     >>> found.written, found.learnt > 0.9
@@ -74,6 +74,8 @@ def hello(word: str = "hello", hidden: int = 8, updates: int = 200, seed: int = 
     """
     if not 0 < len(word) <= 40:
         raise ConfigurationError(f"the word has {len(word)} letters; give one of 1 to 40")
+    if updates < 0:
+        raise ConfigurationError(f"{updates} updates cannot be made; give 0 or more")
     symbols = [*sorted(set(word)), END]
     ids = torch.tensor([symbols.index(letter) for letter in (END, *word, END)])  # the end is also the beginning
     with torch.random.fork_rng():

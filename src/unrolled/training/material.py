@@ -181,10 +181,13 @@ class TagsMaterial(ExamplesMaterial):
     @staticmethod
     def read(table: Table, column: str, target: str) -> Table:
         """See ``ExamplesMaterial``."""
-        words, tags = _tokens(table, column), _tokens(table, target)
+        words, tags = _tokens(table, column, "--input"), _tokens(table, target, "--target")
         for where, sentence, own in zip(table.where, words, tags, strict=True):
             if len(sentence) != len(own):
-                raise DataError(f"{where}: {len(sentence)} words ({column}) and {len(own)} tags ({target})")
+                raise DataError(
+                    f"{where}: {column} has the length {len(sentence)}, and {target} the length {len(own)}; each word "
+                    "takes one tag"
+                )
         return Table({"input": words, "target": tags}, table.where)
 
     @staticmethod
@@ -304,9 +307,16 @@ def _split(config: TrainConfig, table: Table) -> list[Table]:
     return [*split(rest, config.held_out / (1 - config.held_out), SPLIT + 1, by="input"), test]
 
 
+def _column(table: Table, name: str, flag: str) -> Sequence[Any]:
+    try:
+        return table.column(name)
+    except DataError as error:
+        raise DataError(f"{error}; name the right one with {flag}") from None
+
+
 def _texts(table: Table, column: str) -> list[str]:
     found = []
-    for i, value in enumerate(table.column(column)):
+    for i, value in enumerate(_column(table, column, "--input")):
         if isinstance(value, tuple):  # tokens
             value = " ".join(value)
         if not isinstance(value, str):
@@ -318,7 +328,7 @@ def _texts(table: Table, column: str) -> list[str]:
 
 
 def _labels(table: Table, column: str) -> list[str]:
-    values: Sequence[Any] = table.column(column)
+    values = _column(table, column, "--target")
     for i, value in enumerate(values):
         if not isinstance(value, str):
             raise DataError(
@@ -327,9 +337,9 @@ def _labels(table: Table, column: str) -> list[str]:
     return list(values)
 
 
-def _tokens(table: Table, column: str) -> list[tuple[str, ...]]:
+def _tokens(table: Table, column: str, flag: str) -> list[tuple[str, ...]]:
     found = []
-    for i, value in enumerate(table.column(column)):
+    for i, value in enumerate(_column(table, column, flag)):
         if isinstance(value, str):
             value = tuple(value.split())
         if not isinstance(value, tuple):
