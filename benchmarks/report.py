@@ -143,7 +143,8 @@ def _panel(axes: Any, title: str, results: list[Result]) -> None:
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set_xlim(-0.5, max(3.3, len(results) - 0.2))
     axes.set_yscale("log")
-    axes.set_yticks([0.25, 0.5, 1, 2, 5, 10, 20, 50], ["0.25", "0.5", "1", "2", "5", "10", "20", "50"])
+    axes.set_ylim(0.5, 400)  # the same for all, with room for the legend
+    axes.set_yticks([0.5, 1, 2, 5, 10, 20, 50, 100], ["0.5", "1", "2", "5", "10", "20", "50", "100"])
     axes.minorticks_off()
     axes.set_xticks([i + middle for i in range(len(results))], [_label(r, title) for r in results], fontsize=7)
     axes.set_title(title, fontsize=10)
