@@ -2,20 +2,21 @@
 
 import torch
 
-from unrolled.answering import Answerer, AnswererDescription
-from unrolled.answering.answerer import SIDE_BY_SIDE, UNKNOWN, vocabulary_of
+from unrolled.answering import Answerer, AnswererDescription, Classes, Texts
+from unrolled.answering.answerer import SIDE_BY_SIDE
+from unrolled.data.vocabulary import UNKNOWN, Vocabulary
 
 TEXTS = ["abab", "", "ba", "aaaaaaaaab", "zzz", "b"]
 
 
 def answerer(**options) -> Answerer:
     torch.manual_seed(0)
-    vocabulary = vocabulary_of(["aab", "bc"], "characters")
+    vocabulary = Vocabulary.frequent(["aab", "bc"], "characters")
     description = AnswererDescription(
         "gru", len(vocabulary), 3, 5, **{"bidirectional": True, "pooling": "mean", "embedding": 4, **options}
     )
     assert AnswererDescription.from_json(description.to_json()) == description
-    return Answerer(description.build().eval(), vocabulary, ["one", "two", "three"])
+    return Answerer(description.build().eval(), Texts(vocabulary), Classes(("one", "two", "three")))
 
 
 def test_each_text_has_its_own_answer():
@@ -39,8 +40,8 @@ def test_more_texts_than_are_answered_at_once():
 
 
 def test_symbols_that_training_met_twice():
-    vocabulary = vocabulary_of(["aab", "bc"], "characters")
+    vocabulary = Vocabulary.frequent(["aab", "bc"], "characters")
     assert vocabulary.symbols == ("a", "b", UNKNOWN)
     assert vocabulary.encode("cz", "replace").tolist() == [2, 2]
-    assert vocabulary_of(["the sea the sky the"], "words").symbols == (" the", UNKNOWN)
-    assert len(vocabulary_of([], "bytes")) == 256
+    assert Vocabulary.frequent(["the sea the sky the"], "words").symbols == (" the", UNKNOWN)
+    assert len(Vocabulary.frequent([], "bytes")) == 256

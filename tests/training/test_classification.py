@@ -14,10 +14,11 @@ from unrolled.checkpoint import RunDirectory, load
 from unrolled.data.corpora import split
 from unrolled.errors import CheckpointError, ConfigurationError, DataError
 from unrolled.training import Evaluated, Finished, Started, Step, TrainConfig, resume, train
-from unrolled.training.classification import Labelled, evaluate_answers
+from unrolled.training.answers import Examples, evaluate_answers
 from unrolled.training.config import resolve
 from unrolled.training.evaluation import result_of
-from unrolled.training.material import ClassesMaterial, examples_of, labelled
+from unrolled.training.examples import AnswersMaterial, encoded
+from unrolled.training.kinds import examples_of
 
 
 def examples(count=300):
@@ -66,11 +67,11 @@ def test_it_learns_what_only_the_order_tells(config):
 
 
 def test_no_text_is_on_two_sides(config):
-    material = ClassesMaterial(config)
+    material = AnswersMaterial(config)
     sides = [set(part.column("input")) for part in (material.training, material.validation, material.test)]
     assert sum(map(len, sides)) == len(set.union(*sides)) == 300
     assert [len(side) for side in sides] == [240, 30, 30]
-    other = ClassesMaterial(dataclasses.replace(config, seed=77))
+    other = AnswersMaterial(dataclasses.replace(config, seed=77))
     assert other.test.column("input") == material.test.column("input")  # another seed is tested on the same
 
 
@@ -107,10 +108,10 @@ def test_figures_by_hand(config):
     model = load_answerer(config.run)
     ids = [np.array([1, 2]), np.array([3]), np.array([], np.int64), np.array([1])]
     with torch.no_grad():
-        logits = model.logits(ids).double()
+        logits = model.scores(ids).double()
     found = logits.argmax(-1).numpy()
     targets = np.array([found[0], 1 - found[1], found[2], found[3]])
-    figures = result_of(evaluate_answers(model, Labelled(ids, targets)))
+    figures = result_of(evaluate_answers(model, Examples(ids, list(targets[:, None]))))
     assert figures.accuracy == 0.75
     shares = [np.mean(found[targets == k] == k) for k in np.unique(targets)]
     assert figures.balanced_accuracy == pytest.approx(np.mean(shares))
@@ -121,17 +122,17 @@ def test_figures_by_hand(config):
 def test_the_held_out_part_is_found_again(config):
     events = list(train(config))
     model = load_answerer(config.run)
-    figures = result_of(evaluate_answers(model, labelled(model, examples_of(config.run, None))))
+    figures = result_of(evaluate_answers(model, encoded(model, examples_of(config.run, None))))
     assert figures == events[-1].evaluation
 
 
 def test_examples_of_another_file(config, tmp_path):
     list(train(dataclasses.replace(config, steps=1)))
     model = load_answerer(config.run)
-    read = labelled(model, examples_of(config.run, str(write(tmp_path / "a.csv", [("axby", "x"), ("", "y")]))))
-    assert read.targets.tolist() == [0, 1]
+    read = encoded(model, examples_of(config.run, str(write(tmp_path / "a.csv", [("axby", "x"), ("", "y")]))))
+    assert [each.tolist() for each in read.targets] == [[0], [1]]
     with pytest.raises(DataError, match=r"a.csv, line 3: 'z' is no class of the model, which knows x, y"):
-        labelled(model, examples_of(config.run, str(write(tmp_path / "a.csv", [("axby", "x"), ("ab", "z")]))))
+        encoded(model, examples_of(config.run, str(write(tmp_path / "a.csv", [("axby", "x"), ("ab", "z")]))))
     with pytest.raises(DataError, match="no column"):
         examples_of(config.run, str(write(tmp_path / "a.csv", [("axby", "x")], header=("words", "label"))))
 

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.answering import load_answerer, load_tagger
+from unrolled.answering import load_answerer
+from unrolled.checkpoint import load
 from unrolled.errors import CheckpointError, DataError
 from unrolled.training import Finished, train
+from unrolled.training.answers import evaluate_answers
 from unrolled.training.config import resolve
 from unrolled.training.evaluation import result_of
-from unrolled.training.material import TagsMaterial, examples_of, tagged
-from unrolled.training.tagging import evaluate_tags
+from unrolled.training.examples import AnswersMaterial, encoded
+from unrolled.training.kinds import examples_of
 
 
 def sentences(count, seed):
@@ -56,20 +58,22 @@ def test_it_learns_what_neighbours_and_endings_tell(options):
     assert finished.evaluation.accuracy > 0.95
     assert finished.evaluation.unit == "word"
     assert finished.evaluation.examples == sum(len(words) for words, _ in sentences(40, 40))
-    tagger = load_tagger(options["run"])
-    assert result_of(evaluate_tags(tagger, tagged(tagger, examples_of(options["run"], None)))) == finished.evaluation
+    tagger = load_answerer(options["run"])
+    assert (
+        result_of(evaluate_answers(tagger, encoded(tagger, examples_of(options["run"], None)))) == finished.evaluation
+    )
     (found,) = tagger.answers([("the", "gonk", "xying")])  # words that it never saw
     assert found.tags == ["D", "N", "V"]
     with pytest.raises(CheckpointError, match="tags; use unrolled predict"):
-        load_answerer(options["run"])
+        load(options["run"])
 
 
 def test_a_folder_that_was_split_already(options):
-    material = TagsMaterial(resolve(options))
+    material = AnswersMaterial(resolve(options))
     assert [len(part) for part in material.parts] == [150, 30, 40]
     assert list(material.test.column("input")[0]) == next(sentences(40, 40))[0]
     (Path(options["data"]) / "dev.jsonl").unlink()
-    assert [len(part) for part in TagsMaterial(resolve(options)).parts] == [135, 15, 40]
+    assert [len(part) for part in AnswersMaterial(resolve(options)).parts] == [135, 15, 40]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +93,6 @@ def test_sentences_that_do_not_fit_their_tags(options, tmp_path, line, words):
 def test_a_tag_that_training_never_saw(options, tmp_path):
     list(train(resolve({**options, "steps": 1})))
     (tmp_path / "new.jsonl").write_text('{"words": ["the"], "tags": ["Z"]}\n')
-    tagger = load_tagger(options["run"])
+    tagger = load_answerer(options["run"])
     with pytest.raises(DataError, match=r"line 1: 'Z' is no class of the model, which knows D, N, V"):
-        tagged(tagger, examples_of(options["run"], str(tmp_path / "new.jsonl")))
+        encoded(tagger, examples_of(options["run"], str(tmp_path / "new.jsonl")))

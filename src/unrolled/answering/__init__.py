@@ -1,16 +1,25 @@
-"""Trained models that answer: a class for a sequence, a tag for each word of one."""
+"""Trained models that answer: with a class or a number, for a sequence or for each of its steps."""
 
-from unrolled.answering.answerer import Answer, Answerer, AnswererDescription, load_answerer
-from unrolled.answering.tagger import Lexicon, Tagged, Tagger, TaggerDescription, load_tagger
+from unrolled.answering.answerer import Answerer, AnswererDescription, load_answerer
+from unrolled.answering.figures import Answers, Estimates
+from unrolled.answering.head import Answer, Classes, Estimate, Head, Numbers, Tagged
+from unrolled.answering.reading import Frames, Reading, Texts, Words, reading_of
 
 __all__ = [
     "Answer",
     "Answerer",
     "AnswererDescription",
-    "Lexicon",
+    "Answers",
+    "Classes",
+    "Estimate",
+    "Estimates",
+    "Frames",
+    "Head",
+    "Numbers",
+    "Reading",
     "Tagged",
-    "Tagger",
-    "TaggerDescription",
+    "Texts",
+    "Words",
     "load_answerer",
-    "load_tagger",
+    "reading_of",
 ]

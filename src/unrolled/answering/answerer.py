@@ -1,44 +1,52 @@
-"""A classifier: from texts to classes with their probabilities.
+"""A model that answers: once for a whole sequence, or at each of its steps; with a class, or with numbers.
 
-Shapes: ids (T,) of one text; logits (B, K) for K classes.
+Shapes: scores (N, K), one row for each sequence, or for each step of each.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from unrolled.answering.head import Answer, Estimate, Head, Tagged, head_of
+from unrolled.answering.reading import Reading, reading_of
 from unrolled.checkpoint.model import Description
 from unrolled.checkpoint.run import RunDirectory
-from unrolled.data.vocabulary import WORD, Ids, Kind, Vocabulary
-from unrolled.equations.extension import with_readout
-from unrolled.errors import CheckpointError
+from unrolled.equations.extension import core_of, read_states, with_readout
+from unrolled.equations.system import System
+from unrolled.errors import CheckpointError, DataError
 from unrolled.nn.language import sizes_of
+from unrolled.nn.many_to_many import ManyToMany, WordsAndLetters
 from unrolled.nn.many_to_one import ManyToOne
 from unrolled.nn.recurrent import as_system
 
 Item = TypeVar("Item")
 
-UNKNOWN = "\ufffd"  # stands for every symbol that training did not meet, or met only once
-SIDE_BY_SIDE = 256  # texts that are answered at once
+TASKS = ("classify", "tag", "regress")
+SIDE_BY_SIDE = 128  # sequences that are answered at once
 
 
 @dataclass(frozen=True)
 class AnswererDescription(Description):
-    """What a classifier is built from: equations (canonical text), sizes, and how steps become one answer."""
+    """What a model is built from: equations (canonical text), sizes, and what is read and answered.
+
+    It reads ``reads`` different symbols, with ``frames`` so many numbers at each step, with ``words`` so many words
+    beside their letters. It answers with ``answers`` scores, where ``aligned`` at each step.
+    """
 
     recurrence: str
-    vocabulary: int
-    classes: int
+    reads: int
+    answers: int
     hidden: int
+    aligned: bool = False
+    frames: bool = False
+    words: int = 0
     layers: int = 1
     bidirectional: bool = False
     pooling: str = "last"
@@ -47,65 +55,72 @@ class AnswererDescription(Description):
     dtype: str = "float32"
     precision: str = "fp32"
 
-    def build(self, device: torch.device | str = "cpu") -> ManyToOne:
+    def build(self, device: torch.device | str = "cpu") -> nn.Module:
         """A model with fresh parameters, drawn from torch's random numbers."""
-        system = with_readout(as_system(self.recurrence))
-        return ManyToOne(
-            system,
-            self.layers,
-            self.bidirectional,
-            self.dropout,
-            pooling=self.pooling,
-            embedding=self.embedding or None,
-            sizes=sizes_of(system, self.vocabulary, self.classes, self.hidden),
-            precision=self.precision,
-            device=device,
-            dtype=getattr(torch, self.dtype),
-        )
+        system = as_system(self.recurrence)
+        numbers: dict[str, Any] = {"precision": self.precision, "device": device, "dtype": getattr(torch, self.dtype)}
+        if self.words:
+            return self._words_and_letters(system, numbers)
+        read = with_readout(system)
+        kind: Any = ManyToMany if self.aligned else ManyToOne
+        pooled = {} if self.aligned else {"pooling": self.pooling}
+        layer: nn.Module = kind(
+            read, self.layers, self.bidirectional, self.dropout, **pooled, **numbers,
+            embedding=None if self.frames else self.embedding or None,
+            sizes=sizes_of(read, self.reads, self.answers, self.hidden),
+        )  # fmt: skip
+        return layer
 
-
-@dataclass(frozen=True)
-class Answer:
-    """The most probable class, and the probability of each."""
-
-    label: str
-    probabilities: Mapping[str, float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, the most probable classes first."""
-        ranked = sorted(self.probabilities.items(), key=lambda each: -each[1])
-        return {"label": self.label, "probabilities": dict(ranked)}
+    def _words_and_letters(self, system: System, numbers: dict[str, Any]) -> WordsAndLetters:
+        width = self.embedding or self.hidden
+        half = max(1, width // 2)
+        core = core_of(system, read_states(system))
+        letters = ManyToOne(
+            core, bidirectional=True, readout=False, embedding=half,
+            sizes=sizes_of(core, self.reads, half, half), **numbers,
+        )  # fmt: skip
+        read = with_readout(system)
+        sentence = ManyToMany(
+            read, self.layers, self.bidirectional, self.dropout,
+            sizes=sizes_of(read, width + 2 * half, self.answers, self.hidden), **numbers,
+        )  # fmt: skip
+        return WordsAndLetters(self.words, width, letters, sentence, self.dropout)
 
 
 @dataclass(frozen=True, eq=False)
 class Answerer:
-    """A trained classifier: the layer, the symbols that it reads, and its classes."""
+    """A trained model: the layer, what it reads and what it answers; ``aligned`` if it does so at each step."""
 
-    layer: ManyToOne
-    vocabulary: Vocabulary
-    classes: Sequence[str]
+    layer: Any
+    reading: Reading
+    head: Head
+    aligned: bool = False
     path: Path | None = None
 
-    def answers(self, texts: Iterable[str]) -> Iterator[Answer]:
-        """An answer for each text, in their order; each depends on its text alone."""
-        for some in together(texts, SIDE_BY_SIDE):
-            yield from self._answer(some)
+    @property
+    def unit(self) -> str:
+        """What one answer stands beside."""
+        return self.reading.unit if self.aligned else "example"
 
-    def logits(self, ids: Sequence[Ids]) -> Tensor:
-        """Scores (B, K) of the classes."""
-        device = next(self.layer.parameters()).device
-        if not ids:
-            return torch.empty(0, len(self.classes), device=device)
-        logits, _ = self.layer.logits([torch.from_numpy(each).to(device) for each in ids])
-        found: Tensor = logits
-        return found
+    def answers(self, inputs: Iterable[Any]) -> Iterator[Answer | Tagged | Estimate]:
+        """An answer for each input, in their order; each depends on its input alone."""
+        for some in together(inputs, SIDE_BY_SIDE):
+            items = [self.reading.encode(each) for each in some]
+            with torch.no_grad():
+                rows = self.scores(items).double().cpu()
+            counts = [self.reading.length(item) if self.aligned else 1 for item in items]
+            for own in torch.split(rows, counts):
+                yield self.head.answer(own, self.aligned)
 
-    def _answer(self, texts: Sequence[str]) -> Iterator[Answer]:
-        with torch.no_grad():
-            logits = self.logits([self.vocabulary.encode(text, "replace") for text in texts])
-        for row in torch.softmax(logits.double(), -1).cpu().numpy():
-            probabilities = {label: float(p) for label, p in zip(self.classes, row, strict=True)}
-            yield Answer(self.classes[int(np.argmax(row))], probabilities)
+    def scores(self, items: Sequence[Any]) -> Tensor:
+        """The scores (N, K) for some encoded inputs, one after the other."""
+        like = next(self.layer.parameters())
+        if not items:
+            return like.new_zeros(0, self.head.size)
+        found = self.layer.logits(*self.reading.tensors(items, like))
+        found = found[0] if isinstance(found, tuple) else found
+        rows: Tensor = torch.cat(list(found)) if self.aligned else found
+        return rows
 
 
 def together(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
@@ -115,38 +130,22 @@ def together(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
         yield some
 
 
-def answers_of(directory: RunDirectory, count: int) -> list[str]:
-    """The names of the answers between which the model of a run chooses.
-
-    Raises:
-        CheckpointError: there are not so many.
-    """
-    names = directory.read("config").get("classes")
-    if not isinstance(names, list) or len(names) != count:
-        raise CheckpointError(f"{directory.path / 'config.json'} does not name the {count} answers of its model")
-    return names
-
-
-def vocabulary_of(texts: Sequence[str], kind: Kind) -> Vocabulary:
-    """The symbols that occur in ``texts`` at least twice, and one that stands for all others."""
-    if kind == "bytes":
-        return Vocabulary.of("", "bytes")
-    counts = Counter[str]()
-    for text in texts:
-        counts.update(WORD.findall(text) if kind == "words" else text)
-    often = {symbol for symbol, count in counts.items() if count > 1}
-    return Vocabulary(kind, tuple(sorted(often | {UNKNOWN})))
-
-
 def load_answerer(run: Path | str, device: torch.device | str = "cpu") -> Answerer:
-    """The classifier of a run, best on what was held out.
+    """The model of a run that answers, best on what was held out.
 
     Raises:
         CheckpointError: the run is missing, damaged, or trained for another task.
     """
     directory = RunDirectory.open(run)
-    document = directory.expect("classify")
+    document = directory.expect(*TASKS)
     description = AnswererDescription.from_json(document.get("model", {}))
-    vocabulary = directory.read_symbols(Vocabulary.from_json)
-    classes = answers_of(directory, description.classes)
-    return Answerer(description.restore(directory, device), vocabulary, classes, directory.path)
+    reading = directory.read_symbols(reading_of)
+    try:
+        head = head_of(document)
+    except DataError as error:
+        raise CheckpointError(f"{directory.path}: {error}") from error
+    if head.size != description.answers:
+        raise CheckpointError(
+            f"{directory.path}: the model has {description.answers} scores, and config.json names {head.size} answers"
+        )
+    return Answerer(description.restore(directory, device), reading, head, description.aligned, directory.path)

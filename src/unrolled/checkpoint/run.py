@@ -30,6 +30,14 @@ from unrolled.errors import CheckpointError, DataError
 
 Symbols = TypeVar("Symbols")
 DOCUMENTS = ("config", "vocabulary", "program")
+DOES = {
+    "language": "writes",
+    "classify": "classifies",
+    "tag": "tags",
+    "regress": "estimates numbers",
+    "caption": "describes",
+    "translate": "translates",
+}
 
 
 @dataclass(frozen=True)
@@ -78,21 +86,22 @@ class RunDirectory:
 
     @property
     def task(self) -> str:
-        """What the model was trained for: "language", "classify" or "tag"."""
+        """What the model was trained for."""
         train = self.read("config").get("train")
         return str(train.get("task", "language")) if isinstance(train, dict) else "language"
 
-    def expect(self, task: str) -> dict[str, Any]:
-        """config.json, of a model trained for ``task``.
+    def expect(self, *tasks: str) -> dict[str, Any]:
+        """config.json, of a model trained for one of some tasks.
 
         Raises:
             CheckpointError: it was trained for another; the message says which command is for it.
         """
         found = self.task
-        if found != task:
-            does = {"language": "writes", "classify": "classifies", "tag": "tags"}.get(found, repr(found))
+        if found not in tasks:
             command = "sample" if found == "language" else "predict"
-            raise CheckpointError(f"{self.path} is a model that {does}; use unrolled {command} {self.path}")
+            raise CheckpointError(
+                f"{self.path} is a model that {DOES.get(found, repr(found))}; use unrolled {command} {self.path}"
+            )
         return self.read("config")
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:

@@ -98,8 +98,7 @@ class Display:
     def _started(self, event: Started) -> None:
         self.run, self.use, self.unit = event.run, event.use, event.unit.removesuffix("acter")
         begin = f"going on at step {event.step:,}" if event.step else "training"
-        kinds = "classes" if event.unit == "example" else "different ones"
-        text = f"{event.symbols:,} {event.unit}s, {event.vocabulary:,} {kinds}"
+        text = f"{event.symbols:,} {event.unit}s, {event.vocabulary:,} {event.kinds}"
         self._print(f"{begin}: {event.recurrence}, {event.parameters:,} parameters, on {event.device}")
         self._print(f"data: {text}, {event.steps_per_epoch:,} steps an epoch")
         self._print(f"run: {event.run}")

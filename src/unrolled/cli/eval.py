@@ -59,9 +59,8 @@ def evaluate(
 
     from unrolled.checkpoint import RunDirectory, load
 
-    task = RunDirectory.open(run).task
-    if task != "language":
-        return _answers(run, task, None if text is None else from_user(text), device, json=json)
+    if RunDirectory.open(run).task != "language":
+        return _answers(run, None if text is None else from_user(text), device, json=json)
     torch.set_num_threads(1)  # one lane gains little from a second thread, and loses much where other programs run
     model = load(run, device)
     part, name = _text(model, run, None if text is None else from_user(text), share)
@@ -78,21 +77,16 @@ def evaluate(
     return OK
 
 
-def _answers(run: Path, task: str, file: str | None, device: str, *, json: bool) -> int:
-    from unrolled.answering import load_answerer, load_tagger
+def _answers(run: Path, file: str | None, device: str, *, json: bool) -> int:
+    from unrolled.answering import load_answerer
     from unrolled.cli.display import print_evaluation
-    from unrolled.training.classification import evaluate_answers
+    from unrolled.training.answers import evaluate_answers
     from unrolled.training.evaluation import result_of
-    from unrolled.training.material import examples_of, labelled, tagged
-    from unrolled.training.tagging import evaluate_tags
+    from unrolled.training.examples import encoded
+    from unrolled.training.kinds import examples_of
 
-    examples = examples_of(run, file)
-    if task == "tag":
-        tagger = load_tagger(run, device)
-        figures = result_of(evaluate_tags(tagger, tagged(tagger, examples)))
-    else:
-        answerer = load_answerer(run, device)
-        figures = result_of(evaluate_answers(answerer, labelled(answerer, examples)))
+    answerer = load_answerer(run, device)
+    figures = result_of(evaluate_answers(answerer, encoded(answerer, examples_of(run, file))))
     if json:
         print(json_format.dumps({"run": str(run), "data": file, **figures.to_dict()}))
     else:

@@ -9,6 +9,7 @@ import codecs
 import itertools
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,8 @@ from unrolled.errors import ConfigurationError, DataError, UnknownSymbolError
 Ids = NDArray[np.int64]
 Kind = Literal["characters", "bytes", "words"]
 Unknown = Literal["error", "skip", "replace"]
+
+UNKNOWN = "\ufffd"  # stands for every symbol that training did not meet, or met only once
 
 # Every character is in exactly one of the three alternatives, so that the pieces join to the text again.
 WORD = re.compile(r" ?\w+| ?[^\w\s]|\s")
@@ -52,6 +55,21 @@ class Vocabulary:
             return cls(kind, tuple(map(chr, range(256))))
         return cls(kind, tuple(sorted(set(WORD.findall(text) if kind == "words" else text))))
 
+    @classmethod
+    def frequent(cls, texts: Iterable[str], kind: Kind = "characters") -> Vocabulary:
+        """The symbols that occur in ``texts`` at least twice, and one that stands for all others.
+
+        >>> Vocabulary.frequent(["aab", "bc"]).symbols
+        ('a', 'b', '�')
+        """
+        if kind == "bytes":
+            return cls.of("", "bytes")
+        counts = Counter[str]()
+        for text in texts:
+            counts.update(WORD.findall(text) if kind == "words" else text)
+        often = {symbol for symbol, count in counts.items() if count > 1}
+        return cls(kind, tuple(sorted(often | {UNKNOWN})))
+
     def __len__(self) -> int:
         return len(self.symbols)
 
@@ -71,7 +89,7 @@ class Vocabulary:
     @cached_property
     def replacement(self) -> int:
         """The id that stands in for unknown symbols: that of U+FFFD, ``?`` or a space, else the first."""
-        return next((self._ids[symbol] for symbol in ("\ufffd", "?", " ?", " ") if symbol in self._ids), 0)
+        return next((self._ids[symbol] for symbol in (UNKNOWN, "?", " ?", " ") if symbol in self._ids), 0)
 
     @cached_property
     def start(self) -> int:

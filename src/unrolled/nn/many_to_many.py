@@ -55,5 +55,9 @@ class WordsAndLetters(nn.Module):
         found: list[Tensor] = self.sentence.logits(list(torch.split(read, counts)))[0]
         return found
 
+    def programs(self) -> dict[str, Any]:
+        """Those of the sentence and of the letters, each as ``Recurrent.programs`` gives them."""
+        return {"sentence": self.sentence.programs(), "letters": self.letters.programs()}
+
     def _answers(self) -> int:
         return self.sentence.system.resolve(self.sentence.sizes)[self.sentence.system.outputs[0]][0]

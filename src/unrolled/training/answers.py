@@ -1,99 +1,95 @@
-"""What is alike for all models that answer with classes: their figures, and how they learn from examples."""
+"""Learning to answer: from examples, in batches of like lengths; the loss is that of the model's head.
+
+Shapes: scores (N, K) beside N answers: one for each sequence, or one for each of its steps.
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from unrolled.answering import Answerer, Answers, Classes, Estimates
+from unrolled.answering.answerer import SIDE_BY_SIDE
 from unrolled.data.batches import Batches
+from unrolled.data.lanes import Position
 from unrolled.training.config import TrainConfig
 from unrolled.training.task import Task
 
 
-class Examples(Protocol):
-    """One part of the data."""
-
-    @property
-    def lengths(self) -> Sequence[int]:
-        """Of the sequences."""
-
-
-Part = TypeVar("Part", bound=Examples)
-
-
 @dataclass(frozen=True)
-class Answers:
-    """How well a model answers: the mean loss in nats, the share of right answers, and the mean of that share over
-    the classes."""
+class Examples:
+    """Encoded inputs, and the targets of each: one row, or one for each step."""
 
-    nats: float
-    accuracy: float
-    balanced_accuracy: float
-    examples: int
-    unit: str = "example"
+    inputs: Sequence[Any]
+    targets: Sequence[NDArray[Any]]
 
-    @classmethod
-    def of(cls, losses: NDArray[Any], found: NDArray[Any], wanted: NDArray[Any], unit: str = "example") -> Answers:
-        """From the loss, the answer and the right answer of each example, at least one."""
-        right = found == wanted
-        by_class = [right[wanted == k].mean() for k in np.unique(wanted)]
-        return cls(float(losses.mean()), float(right.mean()), float(np.mean(by_class)), len(wanted), unit)
-
-    @property
-    def badness(self) -> float:
-        """The share of wrong answers."""
-        return 1 - self.accuracy
-
-    @property
-    def summary(self) -> str:
-        """In one line."""
-        return f"{self.nats:.4f} nats, {self.accuracy:.2%} right"
-
-    @property
-    def short(self) -> str:
-        """The share of right answers."""
-        return f"{self.accuracy:.1%} right"
-
-    @property
-    def rows(self) -> list[tuple[str, str]]:
-        """The figures with their names."""
-        return [
-            ("loss", f"{self.nats:.4f} nats per {self.unit}"),
-            ("accuracy", f"{self.accuracy:.4f} of {self.examples:,} {self.unit}s"),
-            ("balanced accuracy", f"{self.balanced_accuracy:.4f}, the mean over the classes"),
-        ]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
+    def some(self, chosen: Sequence[int] | NDArray[np.int64]) -> tuple[list[Any], Tensor]:
+        """The inputs with these numbers, and their targets one after the other."""
+        return [self.inputs[i] for i in chosen], torch.from_numpy(np.concatenate([self.targets[i] for i in chosen]))
 
 
-class AnsweringTask(Task, Generic[Part]):
+class AnsweringTask(Task):
     """Learn from examples in three parts: ``validation`` chooses the best model, ``test`` is measured at the end."""
 
-    def __init__(self, config: TrainConfig, parts: Sequence[Part]) -> None:
+    layer: Any
+
+    def __init__(self, config: TrainConfig, model: Answerer, parts: Sequence[Examples]) -> None:
+        self.name, self.model, self.layer = config.task, model, model.layer
         self.training, self.validation, self.test = parts
-        self.batches = Batches(self.training.lengths, config.batch, config.seed)
+        lengths = [model.reading.length(item) for item in self.training.inputs]
+        self.batches = Batches(lengths, config.batch, config.seed)
 
     @property
     def steps_per_epoch(self) -> int:
         """See ``Task``."""
         return len(self.batches)
 
-    def evaluate(self, final: bool) -> Generator[float, None, Answers]:
-        """See ``Task``."""
-        return (yield from self.measure(self.test if final else self.validation))
+    def loss(self, position: Position) -> tuple[Tensor, int]:
+        """See ``Task``; all answers of a batch count alike."""
+        items, targets = self.training.some(self.batches(position.epoch, position.window))
+        scores = self.model.scores(items)
+        losses = self.model.head.losses(scores, targets.to(scores.device))
+        return losses.sum() / max(1, len(losses)), len(losses)
 
-    @abstractmethod
-    def measure(self, examples: Part) -> Generator[float, None, Answers]:
-        """The figures of one part, yielding the share done."""
+    def evaluate(self, final: bool) -> Generator[float, None, Answers | Estimates]:
+        """See ``Task``."""
+        return (yield from evaluate_answers(self.model, self.test if final else self.validation))
+
+    def about(self) -> Mapping[str, Any]:
+        """See ``Task``."""
+        kinds = "classes" if isinstance(self.model.head, Classes) else "numbers to estimate"
+        count = sum(map(len, self.training.targets))
+        return {"symbols": count, "unit": self.model.unit, "vocabulary": self.model.head.size, "kinds": kinds}
+
+    def programs(self) -> Mapping[str, Any]:
+        """See ``Task``."""
+        programs: Mapping[str, Any] = self.layer.programs()
+        return programs
 
     def use(self, path: Path) -> str:
         """See ``Task``."""
         return f"unrolled predict {path} FILE"
+
+
+def evaluate_answers(model: Answerer, examples: Examples) -> Generator[float, None, Answers | Estimates]:
+    """Measure on some examples, yielding the share done; the layer's mode is left as it was."""
+    training, count = model.layer.training, len(examples.inputs)
+    model.layer.eval()
+    scores, targets = [], []
+    try:
+        for begin in range(0, count, SIDE_BY_SIDE):
+            items, wanted = examples.some(range(begin, min(count, begin + SIDE_BY_SIDE)))
+            with torch.no_grad():
+                scores.append(model.scores(items).cpu())
+            targets.append(wanted)
+            yield min(1.0, (begin + SIDE_BY_SIDE) / count)
+    finally:
+        model.layer.train(training)
+    return model.head.figures(torch.cat(scores), torch.cat(targets), model.unit)

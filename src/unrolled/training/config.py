@@ -75,8 +75,11 @@ class TrainConfig:
     limit: Annotated[Natural, _text("read only so many characters (0: all)")] = 0
 
     task: Annotated[
-        Literal["language", "classify", "tag"],
-        _task("predict the next symbol of a text, the class of each of many texts, or a tag for each word"),
+        Literal["language", "classify", "tag", "regress"],
+        _task(
+            "language: the next symbol of a text; classify: the class of a sequence; tag: a class at each step of it; "
+            "regress: a number, or one at each step"
+        ),
     ] = "language"
     input: Annotated[str, _task("the column that is read")] = "text"
     target: Annotated[str, _task("the column that is predicted")] = "label"
@@ -198,6 +201,20 @@ TASKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "schedule": "cosine",
             "evaluate_every": 200,
             "epochs": 12,
+        },
+        "regress": {
+            "target": "value",
+            "recurrence": "gru",
+            "layers": 1,
+            "hidden": 128,
+            "embedding": 64,
+            "bidirectional": True,
+            "pooling": "mean",
+            "batch": 32,
+            "learning_rate": 2e-3,
+            "schedule": "cosine",
+            "evaluate_every": 200,
+            "epochs": 20,
         },
         "tag": {
             "input": "form",

@@ -26,8 +26,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Started(Event):
-    """Training begins, or goes on where ``step`` is not 0; the data have ``symbols``, each a ``unit``. ``use`` is the
-    command for which the model is trained."""
+    """Training begins, or goes on where ``step`` is not 0; the data have ``symbols``, each a ``unit``, and the model
+    chooses between ``vocabulary`` of some ``kinds``. ``use`` is the command for which the model is trained."""
 
     kind = "started"
     run: str
@@ -39,6 +39,7 @@ class Started(Event):
     steps_per_epoch: int
     device: str
     task: str = "language"
+    kinds: str = "different ones"
     use: str = ""
 
 

@@ -9,17 +9,16 @@ from typing import Any
 
 import torch
 
-from unrolled.answering import Lexicon
 from unrolled.checkpoint.device import device_of
 from unrolled.checkpoint.model import Description
 from unrolled.checkpoint.run import RunDirectory
 from unrolled.data.corpora import Corpus
-from unrolled.data.vocabulary import Vocabulary
 from unrolled.equations import library
 from unrolled.errors import CheckpointError, ConfigurationError, DataError
 from unrolled.training.config import TrainConfig, flag, from_dict, resolve
 from unrolled.training.job import Job, fresh_randomness, own_randomness
-from unrolled.training.material import Material, material_of
+from unrolled.training.kinds import material_of
+from unrolled.training.material import Material
 
 # What a resumed run cannot change: another value would make another model, or another text.
 MODEL = (
@@ -47,8 +46,8 @@ def begin(config: TrainConfig, corpus: Corpus | None = None) -> Job:
     device = device_of(config.device)
     library.load(config.recurrence)  # bad equations are reported before a text is read or fetched
     material = material_of(config, corpus)
-    vocabulary = material.vocabulary(config)
-    description = material.describe(config, vocabulary)
+    reading = material.reading(config)
+    description = material.describe(config, reading)
     config = dataclasses.replace(
         config,
         run=config.run or _free_name(material.name, config),
@@ -56,10 +55,10 @@ def begin(config: TrainConfig, corpus: Corpus | None = None) -> Job:
         data=config.data if config.task == "language" else _absolute(config.data),
     )
     assert config.run is not None  # set the line above
-    job = _assemble(config, RunDirectory(Path(config.run)), description, vocabulary, material, device)
+    job = _assemble(config, RunDirectory(Path(config.run)), description, reading, material, device)
     job.run = RunDirectory.create(
         config.run,
-        vocabulary=vocabulary.to_json(),
+        vocabulary=reading.to_json(),
         program={"programs": job.task.programs()},
         config=_document(config, description, material),
     )
@@ -88,11 +87,11 @@ def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: C
             f"the data are not the ones that {path} was trained on; give the same ones beside --resume, or start anew"
         )
     description = dataclasses.replace(
-        material.reader.from_json(model),
+        material.description.from_json(model),
         dropout=config.dropout,  # type: ignore[call-arg]  # a field of every description that is built
     )
-    vocabulary = material.symbols.from_json(run.read("vocabulary"))
-    job = _assemble(config, run, description, vocabulary, material, device_of(config.device))
+    reading = run.read_symbols(material.read_reading)
+    job = _assemble(config, run, description, reading, material, device_of(config.device))
     run.sweep()
     run.cut_metrics(checkpoint.step if checkpoint else 0)
     if checkpoint:
@@ -105,7 +104,7 @@ def _assemble(
     config: TrainConfig,
     run: RunDirectory,
     description: Description,
-    vocabulary: Vocabulary | Lexicon,
+    reading: Any,
     material: Material,
     device: torch.device,
 ) -> Job:
@@ -117,7 +116,7 @@ def _assemble(
     return Job(
         config=config,
         run=run,
-        task=material.task(config, layer, vocabulary, run.path, device),
+        task=material.task(config, layer, reading, run.path, device),
         # with weight decay 0 this is Adam
         optimiser=torch.optim.AdamW(
             layer.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True

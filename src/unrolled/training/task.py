@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import torch
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class Figures(Protocol):
 class Task(ABC):
     """One kind of training."""
 
-    name: ClassVar[str]
+    name: str
     layer: nn.Module
 
     @property
@@ -70,7 +70,7 @@ class Task(ABC):
 
     @abstractmethod
     def about(self) -> Mapping[str, Any]:
-        """The size of the data: the fields symbols, unit and vocabulary of the event ``Started``."""
+        """The size of the data: the fields symbols, unit, vocabulary and kinds of the event ``Started``."""
 
     def carried(self) -> Arrays:
         """What goes from update to update, for a checkpoint."""

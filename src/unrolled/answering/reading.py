@@ -1,0 +1,159 @@
+"""What a model that answers reads: from a value in a file to the tensors that its layer takes.
+
+Shapes: a text is ids (T,) int64, frames (T, n), a sentence words (T,) and the letters of each.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from unrolled.data.lexicon import Lexicon
+from unrolled.data.scale import Scale
+from unrolled.data.vocabulary import Vocabulary
+from unrolled.errors import DataError
+
+
+@dataclass(frozen=True)
+class Reading(ABC):
+    """``kind`` says what a value is, ``unit`` what one step of it is."""
+
+    kind: ClassVar[str]
+    unit: ClassVar[str]
+
+    @abstractmethod
+    def accept(self, value: Any) -> Any | None:
+        """A value of a table or of JSON in the one form that ``encode`` takes; None where it is something else."""
+
+    @abstractmethod
+    def encode(self, value: Any) -> Any:
+        """The numbers of a value that was accepted."""
+
+    @abstractmethod
+    def tensors(self, items: Sequence[Any], like: torch.Tensor) -> tuple[Any, ...]:
+        """What the layer takes for some encoded values, beside a parameter of it."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, which ``reading_of`` reads."""
+
+    def length(self, item: Any) -> int:
+        """The steps of an encoded value."""
+        return len(item)
+
+
+@dataclass(frozen=True)
+class Texts(Reading):
+    """Texts, symbol by symbol."""
+
+    vocabulary: Vocabulary
+    kind = "text"
+    unit = "symbol"
+
+    def accept(self, value: Any) -> str | None:
+        """See ``Reading``; tokens stand between spaces."""
+        if isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value):
+            return " ".join(value)
+        return value if isinstance(value, str) else None
+
+    def encode(self, value: str) -> Any:
+        """See ``Reading``."""
+        return self.vocabulary.encode(value, "replace")
+
+    def tensors(self, items: Sequence[Any], like: torch.Tensor) -> tuple[Any, ...]:
+        """See ``Reading``."""
+        return ([torch.from_numpy(each).to(like.device) for each in items],)
+
+    def to_json(self) -> dict[str, Any]:
+        """See ``Reading``."""
+        return self.vocabulary.to_json()
+
+
+@dataclass(frozen=True)
+class Words(Reading):
+    """Sentences, word by word, each also letter by letter."""
+
+    lexicon: Lexicon
+    kind = "list of words"
+    unit = "word"
+
+    def accept(self, value: Any) -> tuple[str, ...] | None:
+        """See ``Reading``; the words of a text stand between spaces."""
+        if isinstance(value, str):
+            return tuple(value.split())
+        if isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
+            return tuple(value)
+        return None
+
+    def encode(self, value: tuple[str, ...]) -> Any:
+        """See ``Reading``."""
+        return self.lexicon.encode(value)
+
+    def tensors(self, items: Sequence[Any], like: torch.Tensor) -> tuple[Any, ...]:
+        """See ``Reading``."""
+        words = [torch.from_numpy(own).to(like.device) for own, _ in items]
+        return words, [[torch.from_numpy(each).to(like.device) for each in letters] for _, letters in items]
+
+    def to_json(self) -> dict[str, Any]:
+        """See ``Reading``."""
+        return self.lexicon.to_json()
+
+    def length(self, item: Any) -> int:
+        """See ``Reading``."""
+        return len(item[0])
+
+
+@dataclass(frozen=True)
+class Frames(Reading):
+    """Numbers in time, n at each step, brought to the scale of the training data."""
+
+    scale: Scale
+    unit = "frame"
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]  # it follows from the scale
+        """See ``Reading``."""
+        return f"list of frames of {len(self.scale)} numbers" if len(self.scale) > 1 else "list of numbers"
+
+    def accept(self, value: Any) -> Any | None:
+        """See ``Reading``; numbers (T,) are frames of one number, and [] has no frame."""
+        try:
+            frames = np.asarray(value, np.float64)
+        except (TypeError, ValueError):
+            return None
+        frames = frames.reshape(-1, len(self.scale)) if not frames.size else frames
+        frames = frames[:, None] if frames.ndim == 1 else frames
+        good = frames.ndim == 2 and frames.shape[1] == len(self.scale) and bool(np.isfinite(frames).all())
+        return frames if good and not isinstance(value, str) else None
+
+    def encode(self, value: Any) -> Any:
+        """See ``Reading``."""
+        return self.scale.scaled(value)
+
+    def tensors(self, items: Sequence[Any], like: torch.Tensor) -> tuple[Any, ...]:
+        """See ``Reading``."""
+        return ([torch.from_numpy(each).to(like) for each in items],)
+
+    def to_json(self) -> dict[str, Any]:
+        """See ``Reading``."""
+        return self.scale.to_json()
+
+
+def reading_of(data: Mapping[str, Any]) -> Reading:
+    """What ``to_json`` wrote.
+
+    Raises:
+        DataError: it is something else.
+    """
+    if "words" in data:
+        return Words(Lexicon.from_json(data))
+    if "mean" in data:
+        return Frames(Scale.from_json(data))
+    if "kind" in data:
+        return Texts(Vocabulary.from_json(data))
+    raise DataError("the vocabulary of a run says which symbols, words or numbers it reads, and this one says nothing")

@@ -1,0 +1,47 @@
+"""Which data belong to which task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from unrolled.checkpoint.run import RunDirectory
+from unrolled.data.corpora import Corpus
+from unrolled.data.examples import Table, read_table
+from unrolled.errors import CheckpointError
+from unrolled.training.config import TrainConfig, from_dict
+from unrolled.training.examples import AnswersMaterial, ExamplesMaterial
+from unrolled.training.material import Material, TextMaterial, read_configured
+
+KINDS: Mapping[str, type[ExamplesMaterial]] = {
+    "classify": AnswersMaterial,
+    "tag": AnswersMaterial,
+    "regress": AnswersMaterial,
+}
+
+
+def material_of(config: TrainConfig, corpus: Corpus | None = None) -> Material:
+    """The data that a configuration names; ``corpus`` in place of a configured text.
+
+    Raises:
+        DataError: they cannot be read, or there are too few.
+    """
+    if config.task in KINDS:
+        return KINDS[config.task](config)
+    return TextMaterial(corpus or read_configured(config))
+
+
+def examples_of(run: Path | str, file: str | None) -> Table:
+    """The examples in a file, as the columns "input" and "target"; without one what a run tested on.
+
+    Raises:
+        CheckpointError: the data of the run have changed; DataError: the file cannot be read.
+    """
+    document = RunDirectory.open(run).read("config")
+    config = from_dict(document["train"])
+    if file is not None:
+        return KINDS[config.task].read(read_table(file), config)
+    material = KINDS[config.task](config)
+    if material.sha256 != document["corpus"]["sha256"]:
+        raise CheckpointError(f"the data that {run} was trained on have changed since; give the examples")
+    return material.test
