@@ -7,7 +7,7 @@ import pytest
 
 import unrolled
 
-PUBLIC = ["Recurrence", "__version__", "engine", "errors", "generate", "load", "nn", "training"]
+PUBLIC = ["Recurrence", "__version__", "engine", "errors", "generate", "generate_many", "load", "nn", "training"]
 TORCH_FREE = [
     "unrolled",
     "unrolled.errors",

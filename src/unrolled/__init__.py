@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from unrolled import engine, errors, nn, training
-    from unrolled.generation import generate, load
+    from unrolled.generation import generate, generate_many, load
     from unrolled.recurrence import Recurrence
 
 __version__ = "0.1.0"
-__all__ = ["Recurrence", "__version__", "engine", "errors", "generate", "load", "nn", "training"]
+__all__ = ["Recurrence", "__version__", "engine", "errors", "generate", "generate_many", "load", "nn", "training"]
 
 # public name → where it lives; loaded at first use, so that `import unrolled` loads no torch
 _LAZY = {
@@ -22,6 +22,7 @@ _LAZY = {
     "engine": "",
     "errors": "",
     "generate": "unrolled.generation",
+    "generate_many": "unrolled.generation",
     "load": "unrolled.generation",
     "nn": "",
     "training": "",

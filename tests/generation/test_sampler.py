@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.errors import ConfigurationError
+from unrolled.errors import ConfigurationError, UnrolledError
 from unrolled.generation.sampler import Sampler
 
 LOGITS = np.log([0.1, 0.4, 0.2, 0.3])
@@ -69,3 +69,83 @@ def test_a_draw_next_to_one_never_leaves_the_symbols():
 def test_out_of_range(options):
     with pytest.raises(ConfigurationError):
         Sampler(**options)
+
+
+# what may come: logits, some of them -inf, which are equal or far apart, and a mask that leaves something
+impossible = st.lists(st.integers(-36, 36).map(lambda n: n / 4) | st.just(-math.inf), min_size=1, max_size=7)
+masked = impossible.flatmap(
+    lambda logits: st.tuples(st.just(logits), st.lists(st.booleans(), min_size=len(logits), max_size=len(logits)))
+).filter(lambda pair: any(allowed and logit > -math.inf for logit, allowed in zip(*pair, strict=True)))
+
+
+def among(pair, temperature, k, p):
+    """The distribution in words: of what is allowed and possible keep k, of these what is needed for p, and divide."""
+    left = [i for i, (logit, allowed) in enumerate(zip(*pair, strict=True)) if allowed and logit > -math.inf]
+    left.sort(key=lambda i: (-pair[0][i], i))
+    if temperature == 0:
+        return {left[0]: 1.0}
+    weights = {i: math.exp((pair[0][i] - pair[0][left[0]]) / temperature) for i in left}
+    total, kept, sum_ = math.fsum(weights.values()), [], 0.0
+    for i in left[:k]:
+        kept.append(i)
+        sum_ += weights[i] / total
+        if p is not None and sum_ >= p:
+            break
+    rest = math.fsum(weights[i] for i in kept)
+    return {i: weights[i] / rest for i in kept}
+
+
+@given(
+    pair=masked,
+    temperature=st.just(0.0) | st.floats(0.2, 5),
+    k=st.none() | st.integers(1, 8),
+    p=st.none() | st.floats(0.05, 0.95),
+    u=st.floats(0, 1, exclude_max=True),
+)
+def test_a_mask_with_every_way_to_choose(pair, temperature, k, p, u):
+    sampler, logits, mask = Sampler(temperature, k, p), np.array(pair[0]), np.array(pair[1])
+    expected = [among(pair, temperature, k, q) for q in ([None] if p is None else [p - 1e-9, p + 1e-9])]
+    found = sampler.probabilities(logits, mask)
+    assert found.sum() == pytest.approx(1)
+    assert (found[~mask | (logits == -math.inf)] == 0).all()
+    # on the edge of p the last bit decides
+    assert any(found == pytest.approx([each.get(i, 0.0) for i in range(len(logits))], abs=1e-9) for each in expected)
+    choice, probability = sampler.choose(logits, u, mask)
+    assert mask[choice]
+    assert probability == found[choice] > 0
+
+
+@given(pair=masked, temperature=st.floats(0.2, 5), u=st.floats(0, 1, exclude_max=True))
+def test_a_mask_leaves_the_others_out(pair, temperature, u):
+    """Masked, it chooses what it chooses from the others alone."""
+    logits, mask = np.array(pair[0]), np.array(pair[1])
+    alone = Sampler(temperature, 3).choose(logits[mask], u)
+    found = Sampler(temperature, 3).choose(logits, u, mask)
+    assert found == (np.flatnonzero(mask)[alone[0]], pytest.approx(alone[1]))
+
+
+def test_a_mask_that_allows_all_changes_nothing():
+    logits = np.random.default_rng(0).normal(size=50)
+    sampler = Sampler(0.7, 20, 0.9)
+    assert np.array_equal(sampler.probabilities(logits, np.ones(50, bool)), sampler.probabilities(logits))
+
+
+def test_a_temperature_next_to_zero():
+    assert Sampler(1e-310).probabilities(np.array([1.0, 2.0, -np.inf])).tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+@pytest.mark.parametrize(
+    ("logits", "mask", "error"),
+    [
+        ([0.0, 1.0], [False, False], ConfigurationError),
+        ([-math.inf, -math.inf], None, ConfigurationError),
+        ([-math.inf, 1.0], [True, False], ConfigurationError),
+        ([0.0, 1.0], [True], ConfigurationError),
+        ([math.nan, 1.0], None, UnrolledError),
+        ([math.inf, 1.0], [False, True], UnrolledError),
+    ],
+)
+def test_nothing_to_draw_from(logits, mask, error, temperature):
+    with pytest.raises(error):
+        Sampler(temperature).choose(np.array(logits), 0.5, None if mask is None else np.array(mask))

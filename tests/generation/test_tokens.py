@@ -7,7 +7,7 @@ import torch
 from unrolled.checkpoint import TrainedModel
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.errors import ConfigurationError, UnknownSymbolError, UnrolledError
-from unrolled.generation import draw, generate
+from unrolled.generation import GenerationState, draw, generate
 from unrolled.nn import language_model
 
 VOCABULARY = Vocabulary.of("abcdefg\n")
@@ -96,3 +96,100 @@ def test_a_model_that_exploded_says_so():
         next(broken.layer.parameters()).fill_(torch.nan)
     with pytest.raises(UnrolledError, match="not finite"):
         list(generate(broken, "a", length=1))
+
+
+def test_a_stop_string_ends_the_text_with_the_token_that_completes_it():
+    free = text(generate(model(), "abc", length=200, seed=6))
+    for stop in (free[17:19], free[40:43], free[0], "zz"):
+        place = free.find(stop)
+        expected = free if place < 0 else free[: place + len(stop)]
+        assert text(generate(model(), "abc", length=200, seed=6, until=stop)) == expected
+    several = text(generate(model(), "abc", length=200, seed=6, until=["zz", free[50:54], free[30:34]]))
+    assert several == free[: min(free.find(free[30:34]) + 4, free.find(free[50:54]) + 4)]
+
+
+def test_the_prompt_ends_nothing():
+    free = text(generate(model(), "abc", length=20, seed=6))
+    assert "abc" not in free
+    assert text(generate(model(), "abc", length=20, seed=6, until=["abc", "c" + free[0]])) == free
+
+
+def test_a_function_of_the_text_so_far_may_end_it():
+    free = text(generate(model(), "abc", length=50, seed=6))
+    seen = []
+    found = text(
+        generate(model(), "abc", length=50, seed=6, until=lambda so_far: seen.append(so_far) or len(so_far) == 9)
+    )
+    assert found == free[:9]
+    assert seen == [free[:n] for n in range(1, 10)]
+
+
+def test_a_stop_string_of_words_and_of_bytes():
+    words = model(Vocabulary.of("the cat sat. the dog ran.", "words"))
+    found = list(generate(words, "the", length=300, seed=1, until="at"))
+    assert "at" in found[-1].text  # the whole word is written
+    assert not any("at" in token.text for token in found[:-1])
+    bytes_ = model(Vocabulary.of("", "bytes"))
+    found = text(generate(bytes_, "a", length=3000, seed=2, until="\ufffda"))
+    assert found.endswith("\ufffda")
+
+
+ALLOWED = ["cab", "ba", "dada", "bed", "a\n"]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"temperature": 0.0}, {"top_k": 2}, {"top_p": 0.5}, {"temperature": 3.0}], ids=str
+)
+def test_one_of_the_allowed_texts_is_written(options):
+    trained, found = model(), set()
+    for stream in range(20):
+        written = text(generate(trained, "abc", seed=1, stream=stream, allowed=ALLOWED, **options))
+        assert written in ALLOWED
+        found.add(written)
+    assert len(found) == 1 if options.get("temperature") == 0.0 else len(found) > 1
+
+
+def test_an_allowed_text_by_hand():
+    """Of each symbol those that can still complete a text, by the same draws as without."""
+    trained, written = model(), ""
+    found = list(generate(trained, "cab", seed=11, stream=2, temperature=0.7, allowed=ALLOWED))
+    for position, token in enumerate(found):
+        with torch.no_grad():
+            ids = torch.from_numpy(VOCABULARY.encode("cab" + written))
+            logits = trained.layer.eval().logits(ids[:, None])[0][-1, 0].double().numpy()
+        may = sorted({each[len(written)] for each in ALLOWED if each.startswith(written)}, key=VOCABULARY.symbols.index)
+        p = np.exp(logits[VOCABULARY.encode("".join(may))] / 0.7)
+        place = int(np.searchsorted(np.cumsum(p / p.sum()), draw(11, 2, position), side="right"))
+        assert token.text == may[place]
+        assert token.probability == pytest.approx((p / p.sum())[place])
+        written += token.text
+    assert written in ALLOWED
+
+
+def test_where_all_is_allowed_the_text_is_the_same_as_without():
+    every = [a + b + c for a in VOCABULARY.symbols for b in VOCABULARY.symbols for c in VOCABULARY.symbols]
+    for seed in range(5):
+        assert text(generate(model(), "abc", seed=seed, allowed=every)) == text(
+            generate(model(), "abc", seed=seed, length=3)
+        )
+
+
+def test_a_state_goes_on_after_an_allowed_text():
+    trained = model()
+    first = list(generate(trained, "abc", seed=1, allowed=ALLOWED))
+    rest = text(generate(trained, length=9, seed=1, state=first[-1].state))
+    again = GenerationState(
+        None, VOCABULARY.encode("abc" + text(first)), first[-1].state.origin, first[-1].state.position
+    )
+    assert text(generate(trained, length=9, seed=1, state=again)) == rest
+
+
+def test_ends_that_do_not_go_together():
+    with pytest.raises(ConfigurationError, match="either"):
+        generate(model(), allowed=["a"], until="a")
+    with pytest.raises(ConfigurationError, match="is empty"):
+        generate(model(), until="")
+    with pytest.raises(ConfigurationError, match="'a' begins the allowed text 'ab'"):
+        generate(model(), allowed=["ab", "a"])
+    with pytest.raises(UnknownSymbolError, match="'az'"):
+        generate(model(), allowed=["az"])

@@ -1,6 +1,6 @@
 """Which symbol comes next, given logits and one random number: the inverse of the cumulative distribution, in float64.
 
-Shapes: logits (V,), probabilities (V,).
+Shapes: logits (V,), probabilities (V,), a mask (V,).
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.errors import ConfigurationError
+from unrolled.errors import ConfigurationError, UnrolledError
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -35,21 +37,30 @@ class Sampler:
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ConfigurationError(f"top-p is {self.top_p}; it must lie above 0 and at most at 1")
 
-    def probabilities(self, logits: NDArray[Any]) -> NDArray[np.float64]:
-        """The distribution (V,) that is drawn from; ties at the edge of top-k or top-p go to the smaller id."""
-        logits = np.asarray(logits, dtype=np.float64)
+    def probabilities(self, logits: NDArray[Any], allowed: Mask | None = None) -> NDArray[np.float64]:
+        """The distribution (V,) that is drawn from; ties at the edge of top-k or top-p go to the smaller id.
+
+        A symbol that is not ``allowed``, or has the logit −∞, has probability zero; temperature, top-k and top-p choose
+        among the others.
+
+        Raises:
+            ConfigurationError: no symbol is left, or the mask is of another size.
+            UnrolledError: a logit is NaN or +∞.
+        """
+        logits = _possible(np.asarray(logits, dtype=np.float64), allowed)
         if self.temperature == 0:
             return np.asarray(np.arange(len(logits)) == np.argmax(logits), dtype=np.float64)
-        p = np.exp((logits - logits.max()) / self.temperature)
+        with np.errstate(over="ignore"):  # at a temperature next to 0 the differences become infinite, as they should
+            p = np.exp((logits - logits.max()) / self.temperature)
         p = np.asarray(p / p.sum(), dtype=np.float64)
         if self.top_k is not None or self.top_p is not None:
             p[~self._kept(p)] = 0.0
             p = p / p.sum()
         return p
 
-    def choose(self, logits: NDArray[Any], u: float) -> tuple[int, float]:
+    def choose(self, logits: NDArray[Any], u: float, allowed: Mask | None = None) -> tuple[int, float]:
         """The id at ``u`` in [0, 1) of the cumulative distribution, and its probability."""
-        p = self.probabilities(logits)
+        p = self.probabilities(logits, allowed)
         cumulative = np.cumsum(p)
         # "right" passes over symbols of probability zero; rounding may carry u·total up to the total itself
         index = min(int(np.searchsorted(cumulative, u * cumulative[-1], side="right")), int(np.flatnonzero(p)[-1]))
@@ -63,3 +74,16 @@ class Sampler:
         kept = np.zeros(len(p), dtype=bool)
         kept[order[:count]] = True
         return kept
+
+
+def _possible(logits: NDArray[np.float64], allowed: Mask | None) -> NDArray[np.float64]:
+    """The logits, with −∞ for what is not allowed."""
+    if not (logits < np.inf).all():
+        raise UnrolledError("a logit is NaN or infinite, so that nothing can be drawn from it; the model has diverged")
+    if allowed is not None:
+        if allowed.shape != logits.shape:
+            raise ConfigurationError(f"the mask has the shape {allowed.shape}, and the logits {logits.shape}")
+        logits = np.where(allowed, logits, -np.inf)
+    if not (logits > -np.inf).any():
+        raise ConfigurationError("no symbol may come next: each is forbidden, or has the logit -inf")
+    return logits

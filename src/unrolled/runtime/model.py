@@ -72,7 +72,7 @@ class Model:
         for program, part in zip(programs, description["parts"], strict=True):
             step.add(program, part, arrays, values, dtype)
         self.sizes, self.first = step.finish()
-        self.dtype = dtype
+        self.dtype, self.precision = dtype, precision
         (self.symbols,) = step.shapes[step.ids]
         self._writer = Writer(core, threads, own_states(step.work()), values, dtype, PRECISIONS[precision])
 
