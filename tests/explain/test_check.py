@@ -250,6 +250,34 @@ def test_roots_and_logarithms_get_numbers_that_they_take():
     assert recurrence.check("h_1 = log(z_1) + sqrt(z_1)").kind == "wrong"
 
 
+@pytest.mark.parametrize(
+    ("equations", "claim", "kind"),
+    [
+        ("h_t = tanh(V [x_t ; h_{t-1}])", "h_0 = tanh(V [x_0 ; 0])", "right"),
+        ("h_t = tanh(V [x_t ; h_{t-1}])", "h_0 = tanh(V [0 ; x_0])", "wrong"),
+        ("h_t = tanh(V [x_t ; h_{t-1}])", "h_0 = tanh(V [x_1 ; 0])", "wrong"),
+        ("h_t = tanh(V [x_t ; W^T h_{t-1}])", "h_0 = tanh(V [x_0 ; W^T 0])", "right"),
+        ("h_t = tanh(V [x_t ; σ(W h_{t-1})])", "h_0 = tanh(V [x_0 ; σ(0)])", "right"),
+        ("h_t = tanh(V [x_t ; σ(W h_{t-1})])", "h_0 = tanh(V [x_0 ; 0])", "wrong"),
+        ("h_t = softmax(U h_{t-1} + W h_{t-1})", "h_0 = softmax(0)", "right"),
+        ("h_t = softmax(U h_{t-1} + W h_{t-1})", "h_0 = 0", "wrong"),
+        ("k : scalar; a : vector; a_t = k; h_t = W (a_t + h_{t-1})", "h_0 = W (k + 0)", "right"),
+        ("k : scalar; a : vector; a_t = k; h_t = W (a_t + h_{t-1})", "h_0 = W (x_0 + 0)", "wrong"),
+    ],
+)
+def test_a_zero_that_stands_for_a_vector_has_the_size_that_fits(equations, claim, kind):
+    assert ur.Recurrence(equations).check(claim, {"h": 0}, form="matrix").kind == kind
+
+
+@pytest.mark.parametrize("inside", ["1 - z_t", "k + z_t", "a_t"])
+def test_a_number_in_a_sum_under_a_matrix(inside):
+    recurrence = ur.Recurrence(f"k : scalar; a : vector; a_t = k; h_t = tanh(W ({inside}) ⊙ x_t + V a_t + U z_t)")
+    right = f"h_0 = tanh(W ({inside}) ⊙ x_0 + V a_0 + U z_0)".replace("_t", "_0")
+    assert recurrence.check(right).kind == "right"
+    verdict = recurrence.check(right.replace("U z_0", "V z_0"))
+    assert (verdict.kind, marked(verdict), verdict.expected) == ("wrong", "V", "U")
+
+
 def test_a_counterexample_can_be_recalculated():
     verdict = ELMAN.check("h_1 = tanh(U x_1 - W h_0)")
     found = ur.Recurrence("h_t = tanh(U x_t + W h_{t-1})").check("h_1 = tanh(U x_1 - W h_0)").counterexample
@@ -323,6 +351,17 @@ def test_an_error_that_the_student_goes_on_with():
 def test_a_transpose_in_a_tape_of_matrices():
     verdict = ELMAN.check(FORWARD + REVERSE_IN_MATRICES.replace("w_3^T w̄_8", "w_3 w̄_8"), ZERO)
     assert (verdict.kind, marked(verdict), verdict.expected) == ("wrong", "w_3", "the transpose")
+
+
+def test_a_tape_with_zeros_for_a_vector():
+    recurrence = ur.Recurrence("h_t = tanh(V [h_{t-1} ; x_t])")
+    rows = "w_1 = V; w_2 = x_0; w_3 = [0 ; w_2]; w_4 = w_1 w_3; w_5 = tanh(w_4)"
+    rows += "; w̄_5 = v; w̄_4 = w̄_5 ⊙ (1 - w_5^2); w̄_3 = w_1^T w̄_4; w̄_1 = w̄_4 w_3^T"
+    assert recurrence.check(rows, ZERO, form="matrix").kind == "right"
+    verdict = recurrence.check(rows.replace("w_3^T", "w_3"), ZERO, form="matrix")
+    assert (verdict.kind, marked(verdict), verdict.expected) == ("wrong", "w_3", "the transpose")
+    verdict = recurrence.check(rows.replace("[0 ; w_2]", "[w_2 ; 0]"), ZERO, form="matrix")
+    assert (verdict.kind, marked(verdict)) == ("wrong", "[w_2 ; 0]")
 
 
 def test_two_wrong_rows_are_two():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 from autograd import Numbers, at, close
 from recurrences import Example, recurrences
 from unrolled.engine import verify
+from unrolled.equations.sizes import Size
 from unrolled.errors import TargetError
 from unrolled.explain.result import Result
 from unrolled.recurrence import Recurrence
@@ -43,6 +44,21 @@ def test_expansions(example: Example) -> None:
         assert close(values[0], expected, 1e-11)
         assert close(values[1], expected, 1e-11)
         assert all(map(balanced, found))
+
+
+@settings(UNEVEN, max_examples=30)
+@given(recurrences(ids=False))
+def test_what_an_expansion_prints_is_a_right_answer(example: Example) -> None:
+    recurrence, _ = case(example)
+    # to the marker a matrix of one row gives a number, not a vector of one
+    assume(all(size != Size(1) for shape in example.system.shapes.values() for size in shape))
+    for name, _ in example.system.equations:
+        for initial in ({}, dict.fromkeys(example.system.states, 0)):
+            written = str(recurrence.expand(at(name, 0), initial))
+            # the sum of a vector of equal numbers depends on its size, which is not written
+            if len(written) < 400 and "sum(" not in written and "dot(" not in written:
+                verdict = recurrence.check(f"{at(name, 0)} = {written}", initial, form="matrix")
+                assert verdict.kind == "right", verdict
 
 
 @settings(UNEVEN, max_examples=30)

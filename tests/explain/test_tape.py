@@ -211,6 +211,46 @@ def test_everything_that_an_equation_can_say(equations: str) -> None:
                 assert close(row.adjoint_value, numbers.gradient(target, row.name, seed)), (target, row.name)
 
 
+# a state that starts at 0 stands under a matrix in a concatenation, and has vanished there at the first step
+VANISHED = """
+W : 1×2; U : 1×1; V : 2×3
+c_t = tanh(U x_t + c_{t-1})
+h_t = tanh(V [x_t ; W^T c_{t-1}])
+c_{-1} = 0
+"""
+
+
+@pytest.mark.parametrize(
+    "flat", ["tanh", "sign", "heaviside"]
+)  # what is flat hands no adjoint down to the joined parts
+@pytest.mark.parametrize("order", ["x_t ; W^T c_{t-1}", "W^T c_{t-1} ; x_t"])
+@pytest.mark.parametrize("step", [0, 1])
+def test_zeros_that_vanished_keep_their_size(flat: str, order: str, step: int) -> None:
+    recurrence = Recurrence(VANISHED.replace("x_t ; W^T c_{t-1}", order).replace("tanh(V", f"{flat}(V"))
+    numbers = Numbers(recurrence, 2)
+    target, seed = at("h", step), np.array([0.5, -1.5])
+    found = recurrence.tape(target, sizes={}, seed=seed).evaluate(numbers.values)
+    assert close(found.rows[-1].value, numbers.sequences[target].detach().numpy())
+    names = [row.name for row in found.rows if row.is_leaf]
+    for name in names:
+        assert close(found.gradient(name), numbers.gradient(target, name, seed)), name
+        tangent = np.cos(np.arange(found.leaf(name).value.size)).reshape(found.leaf(name).value.shape)
+        pushed = recurrence.tape(target, sizes={}, seed=seed, mode="forward").evaluate(
+            numbers.values, tangents={name: tangent}
+        )
+        expected = (numbers.gradient(target, name, seed) * tangent).sum()
+        assert float(seed @ pushed.rows[-1].tangent_value) == pytest.approx(expected, abs=1e-12), name
+
+
+def test_the_size_of_zeros_must_be_given_too() -> None:
+    repeated = Recurrence("k : scalar; h : vector; h_t = k; y_t = W h_{t-1}")
+    with pytest.raises(SizeError, match="The size of h does not follow from what was given: write h="):
+        repeated.tape("h_0", sizes={}, seed=np.ones(3))
+    found = repeated.tape("h_0", sizes={"h": 3}, seed=np.ones(3)).evaluate({"k": 2.0})
+    assert found.rows[-1].value.tolist() == [2, 2, 2]
+    assert found.gradient("k") == 3
+
+
 def test_ten_thousand_rows(elman: Recurrence) -> None:
     found = elman.tape("h_1999", initial=ZERO)
     assert len(found.rows) == 10_000

@@ -13,7 +13,7 @@ from operator import add
 from unrolled.calculus.normalisation import written_out
 from unrolled.calculus.reverse import measure, vjp
 from unrolled.calculus.scalar import scalarise, scalars
-from unrolled.calculus.shapes import Shape, shape, shapes
+from unrolled.calculus.shapes import Shape, shapes
 from unrolled.calculus.tidy import tidy
 from unrolled.equations.expression import Expression, number, substitute, symbol, walk
 from unrolled.equations.operations import ELEMENTWISE
@@ -67,7 +67,8 @@ class Tape:
         index = {node: i for i, node in enumerate(order, 1)}
         sizes = self._sizes(target)
         names = {node: variable(i) for node, i in index.items()}
-        self._named = {names[node]: sizes[node] for node in order} | {adjoint(i): sizes[n] for n, i in index.items()}
+        self._named = {names.get(node, node): sizes[node] for node in needed}  # what has no row keeps its size too
+        self._named |= {adjoint(i): sizes[node] for node, i in index.items()}
         active = self._active(order)
         received: dict[Expression, list[tuple[int, str, Expression]]] = {node: [] for node in order}
         for node in reversed(order):
@@ -116,7 +117,6 @@ class Tape:
         local = self._local(node, names)
         sizes = self._named
         sizes[local] = sizes[names[node]]
-        sizes.update((argument, shape(argument)) for argument in node.args if argument.op in ("number", "zeros"))
         for i, argument in enumerate(node.args):
             if argument not in active:
                 continue
@@ -146,7 +146,7 @@ class Tape:
         local = self._local(node, names)
         if node.op == "concat":
             dots = {a: variable(index[a], "ẇ") for a in node.args if a in active}
-            zero = {a: Expression("zeros", (), self._named.get(names.get(a, a), (1,))) for a in node.args}
+            zero = {a: Expression("zeros", (), self._named[names.get(a, a)]) for a in node.args}
             return Expression("concat", tuple(dots.get(argument, zero[argument]) for argument in node.args))
         parts = []
         for i, argument in enumerate(node.args):

@@ -19,12 +19,14 @@ from unrolled.equations.expression import (
     Time,
     is_number,
     number,
+    rewritten,
     substitute,
     symbol,
     symbols,
     walk,
 )
 from unrolled.equations.notation import plain
+from unrolled.equations.sizes import Size
 from unrolled.equations.syntax import Name, read_name
 from unrolled.equations.system import System
 from unrolled.errors import TargetError
@@ -136,6 +138,13 @@ def zero(shape: SymbolicShape) -> Expression:
 def is_zero(node: Expression) -> bool:
     """Is this the number 0 or a vector of zeros?"""
     return node.op == "zeros" or is_number(node, 0)
+
+
+def measured_zeros(roots: Iterable[Expression], size: Callable[[Size], int]) -> dict[Expression, Expression]:
+    """Every node below ``roots`` with vectors of zeros whose size is a number."""
+    roots = list(roots)
+    zeros = {node: Expression("zeros", (), (size(node.data[0]),)) for node in walk(roots) if node.op == "zeros"}
+    return rewritten(roots, zeros)
 
 
 def zeroless(

@@ -14,9 +14,9 @@ from unrolled.calculus import tape as calculus
 from unrolled.calculus.evaluate import evaluate
 from unrolled.calculus.scalar import refuse_concatenation, scalarise
 from unrolled.calculus.tape import adjoint, variable
-from unrolled.calculus.unroll import Unrolling, at_step, parse_target, read_symbol
+from unrolled.calculus.unroll import Unrolling, at_step, measured_zeros, parse_target, read_symbol
 from unrolled.equations.expression import Expression as Node
-from unrolled.equations.expression import Time, number, rewritten, substitute, symbol, symbols, walk
+from unrolled.equations.expression import Time, number, substitute, symbol, symbols, walk
 from unrolled.equations.printing import symbol_text
 from unrolled.equations.sizes import Size, Unifier
 from unrolled.equations.syntax import Name
@@ -344,15 +344,16 @@ def _in_sizes(
 ) -> tuple[Node, dict[Node, str], dict[Node, tuple[int, ...]], tuple[int, ...]]:
     """The target and the named values with sizes in numbers, the shapes of the leaves and of the target."""
     leaves = symbols([node])
-    needed = {n for leaf in leaves for size in system.shapes.get(leaf.data[0], ()) for n, _ in size.terms}
+    occurring = [system.shapes.get(leaf.data[0], ()) for leaf in leaves]
+    occurring += [each.data for each in walk([node]) if each.op == "zeros"]
+    needed = {name for shape in occurring for size in shape for name, _ in size.terms}
     others = {each: 1 for each in system.free_sizes if each not in needed}  # sizes of what does not occur
     shapes = system.resolve({**others, **sizes})
     unifier = Unifier({})
     for name, shape in shapes.items():
         for unknown, number_ in zip(system.shapes[name], shape, strict=True):
             unifier.unify(unknown, Size(number_))
-    zeros = {each: unifier.resolve(each.data[0]).constant for each in walk([node, *named]) if each.op == "zeros"}
-    done = rewritten([node, *named], {each: Node("zeros", (), (size,)) for each, size in zeros.items()})
+    done = measured_zeros([node, *named], lambda size: unifier.resolve(size).constant)
     by_leaf = {leaf: shapes.get(leaf.data[0], ()) or (1,) for leaf in leaves}
     return done[node], {done[each]: name for each, name in named.items()}, by_leaf, shapes[target]
 

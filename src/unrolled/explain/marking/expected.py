@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from unrolled.calculus.derivative import ForwardMode
 from unrolled.calculus.scalar import scalarise
+from unrolled.calculus.shapes import SymbolicShape, symbolic_shape
 from unrolled.calculus.tangent import diagonal, tangent
 from unrolled.calculus.unroll import Unrolling
 from unrolled.equations.expression import Expression, Time, number, substitute, symbol, walk
@@ -19,6 +20,7 @@ from unrolled.explain.marking.draws import Draws, draws
 from unrolled.explain.marking.readings import Value
 
 _MOST_PARTS = 600
+_WHOLE = frozenset(("matmul", "outer", "diag"))
 _NO_SCALAR_FORM = frozenset(("concat", "layernorm"))
 
 
@@ -171,16 +173,27 @@ def _derivative_shape(rows: tuple[int, ...], columns: tuple[int, ...]) -> tuple[
     return (rows[0] if rows else 1, width)
 
 
-def parts(roots: Iterable[Expression], scalar: bool) -> list[Expression]:
+def parts(roots: Iterable[Expression], scalar: bool, system: System) -> list[Expression]:
     """Every expression of which an answer may consist: the parts of the expected ones, with products expanded."""
+    shape = symbolic_shape(system)
     found: dict[Expression, None] = {}
     options: dict[Expression, tuple[Expression, ...]] = {}
     for node in walk(scalarise(root) if scalar else root for root in roots):
-        options[node] = tuple(dict.fromkeys(_options(node, [options[argument] for argument in node.args])))
+        args = [options[argument] for argument in node.args]
+        if node.op in _WHOLE:  # in W (k + v) the number k stands for a vector, and W k would be a matrix
+            args = [_alike(argument, each, shape) for argument, each in zip(node.args, args, strict=True)]
+        options[node] = tuple(dict.fromkeys(_options(node, args)))
         if len(options[node]) > _MOST_PARTS:
             options[node] = (node,)
         found |= dict.fromkeys(options[node])
     return list(found)
+
+
+def _alike(
+    whole: Expression, options: tuple[Expression, ...], shape: Callable[[Expression], SymbolicShape]
+) -> tuple[Expression, ...]:
+    """The options of a vector that are vectors themselves; all those of a number."""
+    return tuple(each for each in options if shape(each)) if shape(whole) else options
 
 
 def _options(node: Expression, args: list[tuple[Expression, ...]]) -> list[Expression]:
@@ -194,7 +207,7 @@ def _options(node: Expression, args: list[tuple[Expression, ...]]) -> list[Expre
     if node.op == "div":
         return [node, *(each / node.args[1] for each in args[0])]
     if node.op == "diag":
-        return [node, *(diagonal(each) for each in args[0] if each.op != "number")]
+        return [node, *map(diagonal, args[0])]
     return [node]
 
 

@@ -6,7 +6,7 @@ none for a number, (n) for a column vector, (m, n) for a matrix.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import product as combinations
@@ -280,7 +280,8 @@ def _comparable(found: Value, expected: Value) -> tuple[Value, Value]:
 class Evaluation:
     """The values of all terms of a claim; ``clash`` is the first term whose sizes do not fit, if any.
 
-    ``symbols`` gives the leaves. The identity I has no size of its own; it takes the one that fits, kept in ``sizes``.
+    ``symbols`` gives the leaves. The identity I has no size of its own, nor has a 0 that stands for a vector, as in
+    [0 ; x_0] or softmax(0); each takes the one that fits, kept in ``sizes``.
     """
 
     root: Term
@@ -305,7 +306,7 @@ class Evaluation:
         self.options = found[self.root]
 
     def choose(self, sizes: Mapping[Term, int]) -> None:
-        """Give each I its size, and compute every term that has a value; an I without one takes a middle size."""
+        """Give each I and 0 its size, and compute every term that has a value; an I without one takes a middle size."""
         self.sizes = dict(sizes)
         self.values = {}
         for term in self.root.walk():
@@ -314,14 +315,25 @@ class Evaluation:
             except (MismatchError, KeyError):
                 continue
 
+    def settle(self, fits: Callable[[Value], bool]) -> bool:
+        """Is there a choice of sizes with which the claim fits? It is taken."""
+        for value, sizes in self.options:
+            if fits(value):
+                self.choose(sizes)
+                return True
+        return False
+
     _why = ""
 
     def _alternatives(
         self, term: Term, args: list[list[tuple[Value, dict[Term, int]]]]
     ) -> list[tuple[Value, dict[Term, int]]]:
-        """The values that ``term`` can have, one for each shape, with the sizes of I that they take."""
+        """The values that ``term`` can have, one for each shape, with the sizes of I and 0 that they take."""
         if term.op == "identity" and not self.reading.scalar:
             return [(_identity(size), {term: size}) for size in self.dimensions]
+        if term.op == "number" and term.data == 0 and not self.reading.scalar:
+            vectors = [(_zero(size), {term: size}) for size in sorted({1, *self.dimensions})]
+            return [(self._value(term, []), {}), *vectors]
         found: dict[tuple[int, ...], tuple[Value, dict[Term, int]]] = {}
         for chosen in combinations(*args):
             try:
@@ -334,7 +346,7 @@ class Evaluation:
 
     def _value(self, term: Term, args: list[Value]) -> Value:
         if term.op == "number":
-            return Value(np.full(1, term.data), 0)
+            return _zero(self.sizes[term]) if term in self.sizes else Value(np.full(1, term.data), 0)
         if term.op == "leaf":
             if term.data not in self.symbols:
                 raise MismatchError(f"{term.data} has no value here.")
@@ -348,3 +360,7 @@ class Evaluation:
 
 def _identity(size: int) -> Value:
     return Value(np.eye(size)[None], 2)
+
+
+def _zero(size: int) -> Value:
+    return Value(np.zeros((1, size)), 1)

@@ -14,6 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from unrolled.calculus.scalar import scalarise
+from unrolled.calculus.unroll import measured_zeros
 from unrolled.equations.claims import BAR, DOT, Claim
 from unrolled.equations.expression import Expression, Time, number, substitute, symbol, symbols, walk
 from unrolled.equations.notation import Plain
@@ -113,7 +114,8 @@ class Rows:
         """Every value in the computation of every sequence, and what sums and products are made of on the way."""
         for step in range(self.truth.last + 1):
             for name in self.truth.system.in_order():
-                right = self.truth.unrolling.equation(name, step)
+                equation = self.truth.unrolling.equation(name, step)
+                right = measured_zeros([equation], self.frame.size)[equation]
                 for node in walk([scalarise(right) if self.scalar else right]):
                     yield node
                     yield from _partial(node, "add", {"add"})
@@ -168,10 +170,10 @@ class Rows:
         self, name: Expression, root: Term, value: Value, formula: Expression | None, own: Expression | None
     ) -> None:  # fmt: skip
         """Go on with the right row and, where the sizes are right, with the student's ``own``."""
-        written = self._evaluation(root, self.written.values).values.get(root)
+        evaluation = self._evaluation(root, self.written.values)
         self.mended.keep(name, value, formula)
-        if written is not None and written.shape == value.shape:
-            self.written.keep(name, written, own)
+        if evaluation.settle(lambda written: written.shape == value.shape):
+            self.written.keep(name, evaluation.values[root], own)
         else:
             self.written.keep(name, value, formula)
 
@@ -186,7 +188,9 @@ class Rows:
         stock = self._stock({})
         best: tuple[Repair, Expression] | None = None
         for node, target in self.computed.items():
-            if node.op in ("symbol", "number") or any(same(target, value) for value in self.mended.values.values()):
+            if node.op in ("symbol", "number", "zeros") or any(
+                same(target, value) for value in self.mended.values.values()
+            ):
                 continue
             repair = Repairs(evaluation, target, stock).best()
             if repair is None or (repair.kind == REPLACED and repair.term is evaluation.root):
@@ -274,11 +278,13 @@ class Rows:
     def _evaluation(self, root: Term, rows: Values) -> Evaluation:
         known = {**self.leaves, **rows}
         leaves = {leaf: known[at] for leaf in root.leaves() if (at := self.truth.at(leaf)) in known}
-        return Evaluation(root, Reading(self.scalar), leaves, self.frame.dimensions)
+        found = Evaluation(root, Reading(self.scalar), leaves, self.frame.dimensions)
+        if len(found.options) > 1:
+            found.settle(self._occurs)
+        return found
 
     def _agrees(self, evaluation: Evaluation, target: Value) -> bool:
-        value = evaluation.values.get(evaluation.root)
-        return value is not None and bool(agreement(value, target))
+        return evaluation.settle(lambda value: bool(agreement(value, target)))
 
     def _repair(self, evaluation: Evaluation, target: Value, expected: Expression | None) -> Repair | None:
         known = self.mended.all_adjoints() if self.mended.formulas else {}

@@ -97,11 +97,7 @@ class Statement:
         return Evaluation(self.root, Reading(), symbols, self.truth.draws(False).dimensions)
 
     def _holds(self, evaluation: Evaluation, target: Value) -> bool:
-        for value, sizes in evaluation.options:
-            if bool(agreement(value, target)):
-                evaluation.choose(sizes)
-                return True
-        return False
+        return evaluation.settle(lambda value: bool(agreement(value, target)))
 
     # ── numbers ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -224,7 +220,7 @@ class Statement:
         """All that an answer may consist of: parts of the expected forms, every name, small numbers."""
         frame, left = self.truth.draws(scalar), self.truth.at(self.left)
         known = self.known(scalar) | self.truth.partials(scalar, self._derivatives_before())
-        pieces = parts([self.expected, *self._unrolled()], scalar)
+        pieces = parts([self.expected, *self._unrolled()], scalar, self.truth.system)
         values = {node: value for node, value in frame.values(pieces, known).items() if node is not left}
         numbers = {number(value): Value(np.full(1, float(value)), 0) for value in (0, 1, 2, 3, -1, 0.5)}
         leaves = {node: value for node, value in known.items() if node is not left} | numbers

@@ -26,7 +26,8 @@ def expression_of(root: Term, values: Mapping[Term, Value], scalar: bool) -> Exp
 def _translated(term: Term, args: list[Expression], values: Mapping[Term, Value], scalar: bool) -> Expression:
     match term.op:
         case "number":
-            return number(term.data)
+            shape = values[term].shape  # that of a 0 which stands for a vector
+            return Expression("zeros", (), shape) if shape else number(term.data)
         case "leaf" if term.data.op == "symbol":
             leaf: Expression = term.data
             return leaf
