@@ -3,6 +3,7 @@
 import pytest
 
 from unrolled.equations.library import load
+from unrolled.equations.network import stack
 from unrolled.equations.topologies import (
     TOPOLOGIES,
     encoder_decoder,
@@ -47,3 +48,24 @@ def test_the_shifted_network_has_one_set_of_weights_and_the_decoder_its_own():
 def test_encoder_and_decoder_need_as_many_states():
     with pytest.raises(EquationError, match=r"the encoder has 2 \(c, h\) and the decoder 1 \(h\)"):
         encoder_decoder(load("lstm"), ELMAN)
+
+
+def test_other_equations_backwards():
+    network = stack(load("vanilla"), 2, backward=load("lstm"))
+    assert [[(layer.direction, layer.suffix) for layer in level] for level in network.levels] == [
+        [("forward", f"_l{number}"), ("backward", f"_l{number}_reverse")] for number in (0, 1)
+    ]
+    assert [layer.system.states for layer in network.layers] == [("h",), ("c", "h")] * 2
+    assert [layer.system.outputs for layer in network.layers] == [("h",)] * 4
+    assert (network.head.inputs, network.head.outputs) == (("h",), ("o",))
+
+
+def test_what_goes_up_backwards_has_the_same_names_or_is_what_a_read_out_would_read():
+    outputs = {
+        name: stack(load("gru"), upward=upward, backward=load(name)).levels[0][1].system.outputs
+        for name, upward in {"lstm": None, "elman": None, "jordan": None, "minimal_gated": ("n",)}.items()
+    }
+    assert outputs == {"lstm": ("h",), "elman": ("h",), "jordan": ("h",), "minimal_gated": ("n",)}
+    other = stack(load("gru"), backward=load("s_t = tanh(P x_t + Q s_{t-1}); z_t = R s_t"))
+    assert other.levels[0][1].system.outputs == ("s",)
+    assert "z" not in other.levels[0][1].system.definitions

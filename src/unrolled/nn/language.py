@@ -38,19 +38,20 @@ def language_model(
     )  # fmt: skip
 
 
-def sizes_of(system: System, reads: int, answers: int, hidden: int) -> dict[str, int]:
+def sizes_of(system: System, reads: int, answers: int | None, hidden: int) -> dict[str, int]:
     """The sizes of a network that reads ``reads`` and answers ``answers`` components; all that are free are ``hidden``.
 
+    With ``answers`` None the outputs are free too: where they are states, as in a network without a read-out.
+
     Raises:
-        ConfigurationError: the system does not have exactly one input and one output.
+        ConfigurationError: the system does not have exactly one input and, with ``answers``, one output.
     """
-    if len(system.inputs) != 1 or len(system.outputs) != 1:
+    if len(system.inputs) != 1 or (answers is not None and len(system.outputs) != 1):
         raise ConfigurationError(
             "This network reads one sequence and gives one output; these equations have the inputs "
             f"({', '.join(system.inputs)}) and the outputs ({', '.join(system.outputs)}). Mark the output with a line "
             "such as 'y : output'."
         )
-    (x,), (y,) = system.inputs, system.outputs
-    sizes = {x: reads, y: answers}
+    sizes = {system.inputs[0]: reads} | ({} if answers is None else {system.outputs[0]: answers})
     fixed = {term for name in sizes for term, _ in system.sizes[name].terms}
     return sizes | {name: hidden for name in system.free_sizes if name not in fixed}

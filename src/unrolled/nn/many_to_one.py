@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.equations.extension import core_of, read_states, with_readout
+from unrolled.equations.network import Layer
 from unrolled.equations.system import System
 from unrolled.errors import ConfigurationError
 from unrolled.nn.pooling import Attention, pool_of
-from unrolled.nn.recurrent import Recurrent, as_system
+from unrolled.nn.recurrent import Recurrent, as_system, beside
 from unrolled.nn.sequences import Batch
 from unrolled.recurrence import Recurrence
 
@@ -26,7 +27,7 @@ class ManyToOne(Recurrent):
     none it is o = V h + c.
 
     Args:
-        recurrence, num_layers, bidirectional, dropout, ``**options``: as for ``Recurrent``.
+        recurrence, num_layers, bidirectional, dropout, ``**options``: as for ``Recurrent`` (``backward``, sizes, …).
         pooling: "last", the state after the last step (of each direction after its own); "mean", "max", "attention".
         readout: whether there is a read-out; without one the answer is the vector itself.
 
@@ -43,25 +44,21 @@ class ManyToOne(Recurrent):
     """
 
     def __init__(
-        self, recurrence: Recurrence | System | str, num_layers: int = 1, bidirectional: bool = False,
+        self, recurrence: Recurrence | System | str, num_layers: int = 1, bidirectional: bool | None = None,
         dropout: float = 0.0, *, pooling: str = "last", readout: bool = True, **options: Any,
     ) -> None:  # fmt: skip
         system = as_system(recurrence)
+        if not readout and system.states:
+            options = {"upward": read_states(system), **options}  # what is left says no more what was read
         super().__init__(
-            with_readout(system) if readout else _without_readout(system), num_layers, bidirectional, dropout, **options
+            with_readout(system) if readout else without_readout(system), num_layers, bidirectional, dropout, **options
         )
         self.pooling = pooling
         self.pools = nn.ModuleDict()
         if pooling != "last":
             like = next(self.parameters())
-            for name, size in self._pooled_sizes().items():
+            for name, size in self.top_sizes().items():
                 self.pools[name] = pool_of(pooling, size, like.device, like.dtype)
-
-    def _pooled_sizes(self) -> dict[str, int]:
-        """Of what the top hands up, by name."""
-        layer = self.network.levels[-1][0].system
-        shapes = self.system.resolve(self.sizes)
-        return {name: (shapes[name] or (1,))[0] * self.network.directions for name in layer.outputs}
 
     def _emit(
         self, results: dict[str, Tensor], final: list[dict[str, Tensor]], batch: Batch, logits: bool
@@ -72,16 +69,26 @@ class ManyToOne(Recurrent):
             pooled = self._head(pooled, (batch.batch,) if batch.batch else (), logits)
         return {name: batch.state_out(value) for name, value in pooled.items()}
 
+    def with_steps(self, x: Any, lengths: Any = None) -> tuple[Tensor, Tensor]:
+        """The answer (its argument of a softmax), and the steps that it was made of (T, B, n), 0 beyond the end."""
+        batch = self._packed(x, lengths)
+        results, final = self._levels(batch, {}, logits=True)
+        answers = self._emit(results, final, batch, logits=True)
+        steps: Tensor = batch.give_back(beside(list(results.values())))
+        return beside(list(answers.values())), steps
+
     def _pool(self, name: str, rows: Tensor, top: list[dict[str, Tensor]], batch: Batch) -> Tensor:
         if self.pooling != "last":
             pooled: Tensor = self.pools[name](rows, batch)
             return pooled
-        if all(name in states for states in top):
-            return torch.cat([states[name] for states in top], -1)
-        # an output that is no state: its rows at the last step; only equations without a read-out of their own
-        # have such, and they run forwards alone
-        last = rows.index_select(0, batch.last_rows().to(rows.device))
-        return torch.cat([last, rows.new_zeros(batch.batch - len(last), rows.shape[1])])
+        place = list(self._top).index(name)
+        parts = rows.split(self._top[name], -1)
+        return beside(
+            [
+                _after(layer, layer.system.outputs[place], part, states, batch)
+                for layer, part, states in zip(self.network.levels[-1], parts, top, strict=True)
+            ]
+        )
 
     def attention(self, x: Any, lengths: Any = None) -> Tensor:
         """How much each step counts (T, B), 0 beyond the end of a sequence; for the pooling "attention".
@@ -99,5 +106,17 @@ class ManyToOne(Recurrent):
         return given.squeeze(-1)
 
 
-def _without_readout(system: System) -> System:
+def _after(layer: Layer, name: str, rows: Tensor, states: dict[str, Tensor], batch: Batch) -> Tensor:
+    """What a direction hands up after its own last step: a state, or else the row there (zeros without a step)."""
+    if name in states:
+        return states[name]
+    last = batch.last_rows()
+    if layer.direction == "backward":
+        last = torch.arange(len(last))  # the first step of every sequence that has one
+    found = rows.index_select(0, last.to(rows.device))
+    return torch.cat([found, rows.new_zeros(batch.batch - len(found), rows.shape[1])])
+
+
+def without_readout(system: System) -> System:
+    """Only what the states need, returning those that a read-out would read."""
     return core_of(system, read_states(system)) if system.states else system

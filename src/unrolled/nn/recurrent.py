@@ -1,7 +1,7 @@
 """``Recurrent``: any recurrence as a torch module.
 
-Shapes. x (T, B, size) or ids (T, B); outputs (T, B, size); a state (B, size) with one layer and one direction, else
-(layers · directions, B, size) in torch's order (layer 0 forwards, layer 0 backwards, layer 1 forwards, …).
+Shapes. x (T, B, size) or ids (T, B); outputs (T, B, size); a state (B, size) where one layer and direction has it, else
+(layers · directions that have it, B, size) in torch's order (layer 0 forwards, layer 0 backwards, layer 1 forwards, …).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from unrolled.engine import autograd, reference
 from unrolled.equations.library import load
-from unrolled.equations.network import Layer, Network, stack
+from unrolled.equations.network import Layer, Network, Sizes, backward_core, shared_sizes, stack
 from unrolled.equations.system import System
 from unrolled.errors import ConfigurationError, DataError
 from unrolled.nn.direction import run_direction
@@ -32,11 +32,14 @@ class Recurrent(nn.Module):
     Args:
         recurrence: a ``Recurrence``, a System, the name of a library cell, or equations.
         num_layers: how many are stacked; what only reads the states belongs to the top.
-        bidirectional: whether a second recurrence runs backwards at each level.
+        bidirectional: whether a second recurrence runs backwards at each level (None: where ``backward`` is given).
+        backward: what runs backwards, where it is not the same recurrence. It reads the same inputs; a read-out of its
+            own is left out, since that of ``recurrence`` reads both directions side by side.
         dropout: probability with which a component that goes up, also into the read-out, is dropped in training.
         upward: names of what goes up in a stack (by default the states that the read-out reads, else the last state).
         embedding: size of an embedding of the input below the lowest layer (None: there is none).
-        sizes: sizes by name, for names that a keyword cannot be; ``**named`` are the same (x=65, h=512, y=65).
+        sizes: sizes by name, for names that a keyword cannot be; ``**named`` are the same (x=65, h=512, y=65). Those of
+            ``backward`` stand among them; what both recurrences have under one name is shared.
         precision: "fp32", or "bf16": products round what they multiply to bfloat16, forward and backward; they add in
             the layer's dtype, in which all else is computed and kept. Faster in float32 on processors that have
             instructions for it (AVX-512 BF16, AMX).
@@ -45,8 +48,12 @@ class Recurrent(nn.Module):
     With one layer and one direction the parameters are ``layer.U``; otherwise ``layer.U_l0``, ``layer.U_l1_reverse``,
     and those of the read-out bare. They start uniform in ±1/√(size of the last state).
 
+    A state is (B, size), and where several layers or directions have one of its name (count, B, size), those of the
+    lowest layer first, forwards before backwards.
+
     Raises:
-        EquationError: the text is no recurrence; SizeError: a size is missing or contradicts another.
+        EquationError: the text is no recurrence, or the two directions do not go together; SizeError: a size is missing
+            or contradicts another; ConfigurationError: options that contradict each other.
 
     >>> layer = Recurrent("h_t = tanh(U x_t + W h_{t-1}); y_t = softmax(V h_t)", x=3, h=4, y=2)
     >>> y, state = layer(torch.zeros(7, 5, 3))
@@ -55,22 +62,28 @@ class Recurrent(nn.Module):
     """
 
     def __init__(
-        self, recurrence: Recurrence | System | str, num_layers: int = 1, bidirectional: bool = False,
-        dropout: float = 0.0, *, upward: Iterable[str] | None = None, embedding: int | None = None,
-        sizes: Mapping[str, int] | None = None, precision: str = "fp32", device: Any = None,
-        dtype: torch.dtype | None = None, **named: int,
+        self, recurrence: Recurrence | System | str, num_layers: int = 1, bidirectional: bool | None = None,
+        dropout: float = 0.0, *, backward: Recurrence | System | str | None = None,
+        upward: Iterable[str] | None = None, embedding: int | None = None, sizes: Mapping[str, int] | None = None,
+        precision: str = "fp32", device: Any = None, dtype: torch.dtype | None = None, **named: int,
     ) -> None:  # fmt: skip
         super().__init__()
         if num_layers < 1 or not 0 <= dropout < 1:
             raise ConfigurationError(
                 f"num_layers = {num_layers} must be at least 1, and dropout = {dropout} in [0, 1)."
             )
+        if backward is not None and bidirectional is False:
+            raise ConfigurationError(
+                "backward says what runs backwards, bidirectional=False that nothing does. Leave one of them out."
+            )
         self.system = as_system(recurrence)
-        self.num_layers, self.bidirectional, self.dropout = num_layers, bidirectional, dropout
+        self.backward = None if backward is None else backward_core(as_system(backward))
+        self.num_layers, self.bidirectional, self.dropout = num_layers, bool(bidirectional or self.backward), dropout
         self.precision = precision
-        self.sizes: dict[str, int] = {**(sizes or {}), **named}
-        self.network: Network = stack(self.system, num_layers, bidirectional, upward, embedding is not None)
-        found = self.network.sizes(self.system, self.sizes, embedding)
+        self.network: Network = stack(
+            self.system, num_layers, self.bidirectional, upward, embedding is not None, self.backward
+        )
+        found = self._sized({**(sizes or {}), **named}, embedding)
         self._names: list[tuple[str, ...]] = []  # the attribute of each parameter, part by part
         self._programs: list[dict[tuple[bool, bool], Program]] = []  # (ids, logits) → program, part by part
         parts = [(layer.system, layer.suffix) for layer in self.network.layers]
@@ -81,6 +94,17 @@ class Recurrent(nn.Module):
         for number, ((system, suffix), each) in enumerate(zip(parts, own, strict=True)):
             self._add(system, suffix, each, lowest=number < self.network.directions, device=device, dtype=dtype)
         self.reset_parameters()
+
+    def _sized(self, given: dict[str, int], embedding: int | None) -> Sizes:
+        """The sizes of all parts; ``sizes`` keeps those of ``system``, ``backward_sizes`` those of ``backward``."""
+        if self.backward is None:
+            self.sizes = self.backward_sizes = given
+        else:
+            self.sizes, self.backward_sizes = shared_sizes(self.system, self.backward, given)
+        plain = [(self.system, self.sizes), (self.backward or self.system, self.backward_sizes)]
+        found = self.network.sizes(plain[: self.network.directions], embedding)
+        self._top = found.top
+        return found
 
     def _add(
         self, system: System, suffix: str, sizes: Mapping[str, int], lowest: bool, device: Any, dtype: Any
@@ -103,11 +127,12 @@ class Recurrent(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw every parameter uniformly from ±1/√(size of the last state)."""
-        shapes = self.system.resolve(self.sizes)
-        name = (*self.system.outputs, *self.system.states)[-1]
-        bound = 1 / (shapes[name] or (1,))[0] ** 0.5
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+        bound, other = _bound(self.system, self.sizes), _bound(self.backward or self.system, self.backward_sizes)
+        layers = zip(self.network.layers, self._names, strict=False)  # the head has no layer
+        backwards = {name for layer, names in layers if layer.direction == "backward" for name in names}
+        for name, parameter in self.named_parameters():
+            own = other if name in backwards else bound
+            nn.init.uniform_(parameter, -own, own)
 
     def forward(
         self, x: Data | Mapping[str, Data], state: Mapping[str, Tensor] | None = None,
@@ -159,7 +184,7 @@ class Recurrent(nn.Module):
         number = 0
         for depth, level in enumerate(self.network.levels):
             if depth:
-                sequences = {level[0].reads: _beside(list(results.values()))}
+                sequences = {level[0].reads: beside(list(results.values()))}
                 sequences = {name: self._drop(value) for name, value in sequences.items()}
             found = []
             for layer in level:
@@ -167,7 +192,8 @@ class Recurrent(nn.Module):
                 found.append(outputs)
                 final.append(last)
                 number += 1
-            results = {name: _beside([each[name] for each in found]) for name in found[0]}
+            columns = zip(*(each.values() for each in found), strict=True)
+            results = {name: beside(parts) for name, parts in zip(found[0], columns, strict=True)}
         return results, final
 
     def _emit(
@@ -207,13 +233,14 @@ class Recurrent(nn.Module):
         return program
 
     def _given_state(self, value: Tensor, number: int, like: Tensor, name: str) -> Tensor:
-        if len(self.network.layers) > 1:
-            if value.dim() != 3 or value.shape[0] != len(self.network.layers):
+        having = [i for i, layer in enumerate(self.network.layers) if name in layer.system.states]
+        if len(having) > 1:
+            if value.dim() != 3 or value.shape[0] != len(having):
                 raise DataError(
-                    f"The state {name} has the shape {tuple(value.shape)}; with {len(self.network.layers)} layers and "
-                    f"directions it is ({len(self.network.layers)}, B, {like.shape[1]})."
+                    f"The state {name} has the shape {tuple(value.shape)}; with {len(having)} layers and directions it "
+                    f"is ({len(having)}, B, {like.shape[1]})."
                 )
-            value = value[number]
+            value = value[having.index(number)]
         if value.shape != like.shape:
             raise DataError(
                 f"The state {name} has the shape {tuple(value.shape)}, the layer expects {tuple(like.shape)}."
@@ -233,9 +260,13 @@ class Recurrent(nn.Module):
         return nn.functional.dropout(value, self.dropout, self.training) if self.dropout else value
 
     def _joined(self, final: list[dict[str, Tensor]]) -> State:
-        if len(final) == 1:
-            return final[0]
-        return {name: torch.stack([each[name] for each in final]) for name in final[0]}
+        names = dict.fromkeys(name for each in final for name in each)
+        found = {name: [each[name] for each in final if name in each] for name in names}
+        return {name: torch.stack(states) if len(states) > 1 else states[0] for name, states in found.items()}
+
+    def top_sizes(self) -> dict[str, int]:
+        """Of what the top hands up, by name, both directions side by side."""
+        return {name: sum(sizes) for name, sizes in self._top.items()}
 
     def programs(self) -> dict[str, Any]:
         """The compiled programs as JSON data: per layer and for the head, with the names of their parameters."""
@@ -261,14 +292,22 @@ class Recurrent(nn.Module):
 
     def extra_repr(self) -> str:
         """The equations and the sizes."""
-        sizes = ", ".join(f"{name}={size}" for name, size in self.sizes.items())
+        sizes = ", ".join(f"{name}={size}" for name, size in (self.sizes | self.backward_sizes).items())
         half = "" if self.precision == "fp32" else f", precision={self.precision}"
-        return f"{'; '.join(str(self.system).splitlines())}\n{sizes}, num_layers={self.num_layers}{half}"
+        systems = [self.system] if self.backward is None else [self.system, self.backward]
+        equations = "\nbackwards ".join("; ".join(str(system).splitlines()) for system in systems)
+        return f"{equations}\n{sizes}, num_layers={self.num_layers}{half}"
 
 
-def _beside(parts: Sequence[Tensor]) -> Tensor:
+def beside(parts: Sequence[Tensor]) -> Tensor:
     """Vectors as one."""
     return parts[0] if len(parts) == 1 else torch.cat(list(parts), -1)
+
+
+def _bound(system: System, sizes: Mapping[str, int]) -> float:
+    """1/√(size of the last state)."""
+    name = (*system.outputs, *system.states)[-1]
+    return float(1 / (system.resolve(sizes)[name] or (1,))[0] ** 0.5)
 
 
 def as_system(recurrence: Recurrence | System | str) -> System:

@@ -128,6 +128,25 @@ def pack(x: Data | Mapping[str, Data], lengths: Tensor | Sequence[int] | None, n
     return _pack_one(x, lengths, names[0])
 
 
+def flat_ids(sequences: Sequence[Tensor], symbols: int, name: str) -> tuple[Tensor, Tensor]:
+    """The ids of all sequences, one after the other (Σ T_i,), and the lengths (B,) on the CPU.
+
+    Raises:
+        DataError: one of them is no tensor (T_i,) of int64, or has an id that is not among 0 … ``symbols`` − 1.
+    """
+    for number, each in enumerate(sequences):
+        if not isinstance(each, Tensor) or each.dtype is not torch.int64 or each.dim() != 1:
+            got = f"{tuple(each.shape)} {each.dtype}" if isinstance(each, Tensor) else f"a {type(each).__name__}"
+            raise DataError(f"Number {number} of the {name} is {got}. Each is a tensor (T_i,) of int64 ids.")
+    flat = torch.cat(list(sequences)) if sequences else torch.zeros(0, dtype=torch.int64)
+    if flat.numel():
+        least, most = (int(value) for value in flat.aminmax())
+        if least < 0 or most >= symbols:
+            wrong = least if least < 0 else most
+            raise DataError(f"The {name} hold the id {wrong}; there are {symbols} symbols, 0 to {symbols - 1}.")
+    return flat, torch.tensor([each.numel() for each in sequences], dtype=torch.int64)
+
+
 def _pack_one(x: Data, lengths: Tensor | Sequence[int] | None, name: str) -> Batch:
     if isinstance(x, PackedSequence):
         if lengths is not None:
