@@ -7,6 +7,7 @@ from unrolled.cli.flags import TrainFlags, given
 from unrolled.training.config import TrainConfig
 
 FLAGS = [
+    "--attention",
     "--batch",
     "--bidirectional",
     "--bytes",
@@ -20,6 +21,7 @@ FLAGS = [
     "--dropout",
     "--dtype",
     "--embedding",
+    "--enters",
     "--epochs",
     "--evaluate-every",
     "--evaluation-lanes",
@@ -32,6 +34,7 @@ FLAGS = [
     "--learning-rate",
     "--limit",
     "--minutes",
+    "--no-attention",
     "--no-bidirectional",
     "--pooling",
     "--precision",
@@ -46,6 +49,7 @@ FLAGS = [
     "--seed",
     "--sequence-length",
     "--steps",
+    "--stop",
     "--symbols",
     "--target",
     "--task",
@@ -69,7 +73,8 @@ def test_the_flags_of_train():
 def test_the_flags_of_sample_and_eval():
     assert flags_of("eval") == ["--debug", "--device", "--json", "--quiet", "--share", "--unknown"]
     common = ["--debug", "--device", "--json", "--length", "--precision", "--prime", "--quiet", "--seed", "--stream"]
-    assert flags_of("sample") == sorted([*common, "--temperature", "--top-k", "--top-p", "--unknown"])
+    ends = ["--allowed", "--beams", "--length-penalty", "--prompts", "--save-state", "--state", "--until"]
+    assert flags_of("sample") == sorted([*common, *ends, "--temperature", "--top-k", "--top-p", "--unknown"])
 
 
 def test_only_what_is_given_counts():

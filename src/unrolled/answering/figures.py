@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -103,3 +104,69 @@ class Estimates:
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Writings:
+    """Of written texts: the mean of −log p in nats, per text and per outcome (a symbol or an end); the share that is
+    right to the last symbol when always the most probable one is taken; and how the lengths of drawn texts compare with
+    the right ones: the difference of their means, and the largest difference of their distribution functions
+    (Kolmogorov and Smirnov's), each length in symbols.
+    """
+
+    nats: float
+    nats_per_symbol: float
+    exact: float
+    length_error: float
+    length_distance: float
+    examples: int
+
+    @classmethod
+    def of(
+        cls, nats: Array, outcomes: Array, found: Sequence[str], wanted: Sequence[str], drawn: Array, lengths: Array
+    ) -> Writings:  # fmt: skip
+        """From −log p and the outcomes of each right text, what was written, and the lengths of drawn and right."""
+        exact = np.mean([own == right for own, right in zip(found, wanted, strict=True)])
+        return cls(
+            float(nats.mean()), float(nats.sum() / outcomes.sum()), float(exact), float(drawn.mean() - lengths.mean()),
+            distance(drawn, lengths), len(wanted),
+        )  # fmt: skip
+
+    @property
+    def badness(self) -> float:
+        """−log p."""
+        return self.nats_per_symbol
+
+    @property
+    def summary(self) -> str:
+        """In one line."""
+        return f"{self.nats_per_symbol:.4f} nats a symbol, {self.exact:.2%} exact"
+
+    @property
+    def short(self) -> str:
+        """The share that is exact."""
+        return f"{self.exact:.1%} exact"
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """The figures with their names."""
+        return [
+            ("loss", f"{self.nats_per_symbol:.4f} nats per symbol or end, {self.nats:.4f} per text"),
+            ("exact", f"{self.exact:.4f} of {self.examples:,} texts"),
+            ("length", f"{self.length_error:+.3f} symbols off in the mean, distance {self.length_distance:.4f} (KS)"),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def distance(one: Array, other: Array) -> float:
+    """The largest difference between the distribution functions of two samples, from 0 to 1.
+
+    >>> distance(np.array([1, 2, 3, 4]), np.array([3, 3, 4, 4]))
+    0.5
+    """
+    at = np.union1d(one, other)
+    shares = [np.searchsorted(np.sort(sample), at, side="right") / len(sample) for sample in (one, other)]
+    return float(np.abs(shares[0] - shares[1]).max())

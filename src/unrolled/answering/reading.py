@@ -26,6 +26,11 @@ class Reading(ABC):
     kind: ClassVar[str]
     unit: ClassVar[str]
 
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """How many different symbols, or how many numbers at each step."""
+
     @abstractmethod
     def accept(self, value: Any) -> Any | None:
         """A value of a table or of JSON in the one form that ``encode`` takes; None where it is something else."""
@@ -55,6 +60,11 @@ class Texts(Reading):
     kind = "text"
     unit = "symbol"
 
+    @property
+    def size(self) -> int:
+        """See ``Reading``."""
+        return len(self.vocabulary)
+
     def accept(self, value: Any) -> str | None:
         """See ``Reading``; tokens stand between spaces."""
         if isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value):
@@ -81,6 +91,11 @@ class Words(Reading):
     lexicon: Lexicon
     kind = "list of words"
     unit = "word"
+
+    @property
+    def size(self) -> int:
+        """See ``Reading``."""
+        return len(self.lexicon.letters)
 
     def accept(self, value: Any) -> tuple[str, ...] | None:
         """See ``Reading``; the words of a text stand between spaces."""
@@ -120,6 +135,11 @@ class Frames(Reading):
         """See ``Reading``."""
         return f"list of frames of {len(self.scale)} numbers" if len(self.scale) > 1 else "list of numbers"
 
+    @property
+    def size(self) -> int:
+        """See ``Reading``."""
+        return len(self.scale)
+
     def accept(self, value: Any) -> Any | None:
         """See ``Reading``; numbers (T,) are frames of one number, and [] has no frame."""
         try:
@@ -144,6 +164,87 @@ class Frames(Reading):
         return self.scale.to_json()
 
 
+@dataclass(frozen=True)
+class Labels(Reading):
+    """One of some classes, as a vector with a 1 at its place."""
+
+    names: tuple[str, ...]
+    kind = "class"
+    unit = "example"
+
+    @property
+    def size(self) -> int:
+        """See ``Reading``."""
+        return len(self.names)
+
+    def accept(self, value: Any) -> str | None:
+        """See ``Reading``."""
+        return value if isinstance(value, str) and value in self.names else None
+
+    def encode(self, value: str) -> Any:
+        """See ``Reading``."""
+        return np.eye(len(self.names))[self.names.index(value)]
+
+    def tensors(self, items: Sequence[Any], like: torch.Tensor) -> tuple[Any, ...]:
+        """See ``Reading``."""
+        return (_stacked(items, len(self.names)).to(like),)
+
+    def to_json(self) -> dict[str, Any]:
+        """See ``Reading``."""
+        return {"labels": list(self.names)}
+
+    def length(self, item: Any) -> int:
+        """See ``Reading``."""
+        return 1
+
+
+@dataclass(frozen=True)
+class Vectors(Reading):
+    """Numbers that are read at once, such as the pixels of a picture, brought to the scale of the training data."""
+
+    scale: Scale
+    unit = "example"
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]  # it follows from the scale
+        """See ``Reading``."""
+        return f"list of {len(self.scale)} numbers in all"
+
+    @property
+    def size(self) -> int:
+        """See ``Reading``."""
+        return len(self.scale)
+
+    def accept(self, value: Any) -> Any | None:
+        """See ``Reading``; whatever its shape is, the numbers stand one after the other."""
+        try:
+            row = np.asarray(value, np.float64).reshape(1, -1)
+        except (TypeError, ValueError):
+            return None
+        good = row.shape[1] == len(self.scale) and bool(np.isfinite(row).all())
+        return row if good and isinstance(value, list | np.ndarray) else None
+
+    def encode(self, value: Any) -> Any:
+        """See ``Reading``."""
+        return self.scale.scaled(value)[0]
+
+    def tensors(self, items: Sequence[Any], like: torch.Tensor) -> tuple[Any, ...]:
+        """See ``Reading``."""
+        return (_stacked(items, len(self.scale)).to(like),)
+
+    def to_json(self) -> dict[str, Any]:
+        """See ``Reading``."""
+        return {"vector": self.scale.to_json()}
+
+    def length(self, item: Any) -> int:
+        """See ``Reading``."""
+        return 1
+
+
+def _stacked(items: Sequence[Any], size: int) -> torch.Tensor:
+    return torch.from_numpy(np.stack(items)) if items else torch.zeros(0, size)
+
+
 def reading_of(data: Mapping[str, Any]) -> Reading:
     """What ``to_json`` wrote.
 
@@ -152,8 +253,24 @@ def reading_of(data: Mapping[str, Any]) -> Reading:
     """
     if "words" in data:
         return Words(Lexicon.from_json(data))
+    if "labels" in data:
+        return Labels(_names(data["labels"]))
+    if "vector" in data:
+        return Vectors(Scale.from_json(_object(data["vector"])))
     if "mean" in data:
         return Frames(Scale.from_json(data))
     if "kind" in data:
         return Texts(Vocabulary.from_json(data))
     raise DataError("the vocabulary of a run says which symbols, words or numbers it reads, and this one says nothing")
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise DataError('"labels" is a list of names, and here it is something else')
+    return tuple(value)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise DataError("a part of the vocabulary of a run is no JSON object")
+    return value

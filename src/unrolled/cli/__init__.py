@@ -38,13 +38,14 @@ def application() -> App:
     app.command("unrolled.cli.sample:sample", help="Let a trained model write.")
     app.command("unrolled.cli.eval:evaluate", name="eval", help="Measure how well a trained model predicts.")
     app.command("unrolled.cli.hello:hello", help="Train the smallest network that writes, and watch it write.")
-    app.command("unrolled.cli.predict:predict", help="Let a trained classifier answer.")
+    app.command("unrolled.cli.predict:predict", help="Let a trained model answer: with classes, numbers or texts.")
     app.command("unrolled.cli.expand:expand", help="Write a sequence at a step in terms of the inputs so far.")
     app.command("unrolled.cli.tape:tape", help="List every value that is computed, and the adjoint of each.")
     app.command("unrolled.cli.derive:derive", help="Derive a sequence: closed form, forward and backward recursion.")
     app.command("unrolled.cli.jacobian:jacobian", help="Derive a sequence with respect to the state one step before.")
     app.command("unrolled.cli.check:check", help="Mark an answer: an expansion, a derivative, the rows of a tape.")
     app.command("unrolled.cli.draw:draw", help="Draw the graph of a recurrence, folded or unrolled in time.")
+    app.command("unrolled.cli.reproduce:reproduce", help="Measure again what is said of these networks.")
     app.command("unrolled.cli.doctor:doctor", help="Say what runs here: versions, the native core, what is forced.")
     return app
 

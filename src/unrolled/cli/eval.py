@@ -59,8 +59,9 @@ def evaluate(
 
     from unrolled.checkpoint import RunDirectory, load
 
-    if RunDirectory.open(run).task != "language":
-        return _answers(run, None if text is None else from_user(text), device, json=json)
+    task = RunDirectory.open(run).task
+    if task != "language":
+        return _answers(run, task, None if text is None else from_user(text), device, json=json)
     torch.set_num_threads(1)  # one lane gains little from a second thread, and loses much where other programs run
     model = load(run, device)
     part, name = _text(model, run, None if text is None else from_user(text), share)
@@ -77,16 +78,24 @@ def evaluate(
     return OK
 
 
-def _answers(run: Path, file: str | None, device: str, *, json: bool) -> int:
-    from unrolled.answering import load_answerer
+def _answers(run: Path, task: str, file: str | None, device: str, *, json: bool) -> int:
+    from unrolled.answering import load_answerer, load_translator, translator
     from unrolled.cli.display import print_evaluation
     from unrolled.training.answers import evaluate_answers
     from unrolled.training.evaluation import result_of
     from unrolled.training.examples import encoded
     from unrolled.training.kinds import examples_of
+    from unrolled.training.pairs import paired
+    from unrolled.training.translation import evaluate_pairs
 
-    answerer = load_answerer(run, device)
-    figures = result_of(evaluate_answers(answerer, encoded(answerer, examples_of(run, file))))
+    examples = examples_of(run, file)
+    figures: Any
+    if task in translator.TASKS:
+        writer = load_translator(run, device)
+        figures = result_of(evaluate_pairs(writer, paired(writer, examples)))
+    else:
+        answerer = load_answerer(run, device)
+        figures = result_of(evaluate_answers(answerer, encoded(answerer, examples)))
     if json:
         print(json_format.dumps({"run": str(run), "data": file, **figures.to_dict()}))
     else:

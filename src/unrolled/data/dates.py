@@ -77,6 +77,11 @@ class Style:
     pattern: str
     finish: Callable[[str], str] = str
 
+    @property
+    def takes_calendar(self) -> bool:
+        """Are days or weeks counted through the year, so that no rule over letters tells the date?"""
+        return any(field in self.pattern for field in ("week}", "week:", "of_year"))
+
     def write(self, date: datetime.date) -> str:
         """The date in this style."""
         return self.finish(self.pattern.format_map(_fields(date, self.language)))
@@ -103,14 +108,14 @@ def date_pairs(
     """``count`` pairs of one part, dates from ``first`` to ``last`` (inclusive) and styles drawn uniformly.
 
     The parts share no date, whatever the seeds: a fixed hash puts about a tenth of all days into "test" and the others
-    into "train". ``styles`` None is all but HELD_OUT; whoever wants those names them. The same arguments give the same
-    pairs, and a smaller count the first of them. Raises ConfigurationError where there is nothing to draw from.
+    into "train". ``styles`` None is all but HELD_OUT and those that take a calendar; whoever wants those names them, by
+    ``styles_of``. The same arguments give the same pairs, and a smaller count the first of them. Raises ConfigurationError where there is nothing to draw from.
 
     >>> day = datetime.date(2009, 3, 3)
     >>> next(date_pairs(1, seed=0, part="train", styles=STYLES[:1], first=day, last=day))
     DatePair(text='March 3, 2009', iso='2009-03-03', style='en: February 3, 2009')
     """
-    chosen = tuple(style for style in STYLES if style.name not in HELD_OUT) if styles is None else tuple(styles)
+    chosen = styles_of("known") if styles is None else tuple(styles)
     if part not in get_args(Part):
         raise ConfigurationError(f"a part {part!r} does not exist; the parts are {', '.join(get_args(Part))}")
     if count < 0 or not chosen:
@@ -121,6 +126,17 @@ def date_pairs(
         raise ConfigurationError(f"from {first} to {last} there is no date for {part}; give a longer span")
     rng = np.random.Generator(np.random.PCG64(seed))
     return (_pair(int(days[rng.integers(len(days))]), chosen[rng.integers(len(chosen))]) for _ in range(count))
+
+
+def styles_of(kind: Literal["known", "held out", "calendar"]) -> tuple[Style, ...]:
+    """The styles to learn from, the five that are only tested, or those that take a calendar.
+
+    >>> [len(styles_of(kind)) for kind in ("known", "held out", "calendar")]
+    [59, 5, 9]
+    """
+    kinds = {style: "calendar" if style.takes_calendar else "known" for style in STYLES}
+    kinds |= {style: "held out" for style in STYLES if style.name in HELD_OUT}
+    return tuple(style for style in STYLES if kinds[style] == kind)
 
 
 def _pair(ordinal: int, style: Style) -> DatePair:

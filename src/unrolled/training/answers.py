@@ -45,6 +45,7 @@ class AnsweringTask(Task):
         self.training, self.validation, self.test = parts
         lengths = [model.reading.length(item) for item in self.training.inputs]
         self.batches = Batches(lengths, config.batch, config.seed)
+        self.answers = sum(map(len, self.training.targets)) / len(lengths)  # of an example, in the mean
 
     @property
     def steps_per_epoch(self) -> int:
@@ -52,11 +53,15 @@ class AnsweringTask(Task):
         return len(self.batches)
 
     def loss(self, position: Position) -> tuple[Tensor, int]:
-        """See ``Task``; all answers of a batch count alike."""
+        """See ``Task``.
+
+        All answers count alike. Were the losses of a batch divided by its own number of answers, those of short
+        sequences, which stand together, would count more.
+        """
         items, targets = self.training.some(self.batches(position.epoch, position.window))
         scores = self.model.scores(items)
         losses = self.model.head.losses(scores, targets.to(scores.device))
-        return losses.sum() / max(1, len(losses)), len(losses)
+        return losses.sum() / (len(items) * max(self.answers, 1)), len(losses)
 
     def evaluate(self, final: bool) -> Generator[float, None, Answers | Estimates]:
         """See ``Task``."""

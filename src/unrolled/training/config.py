@@ -75,10 +75,11 @@ class TrainConfig:
     limit: Annotated[Natural, _text("read only so many characters (0: all)")] = 0
 
     task: Annotated[
-        Literal["language", "classify", "tag", "regress"],
+        Literal["language", "classify", "tag", "regress", "caption", "translate"],
         _task(
             "language: the next symbol of a text; classify: the class of a sequence; tag: a class at each step of it; "
-            "regress: a number, or one at each step"
+            "regress: a number, or one at each step; caption: a text about a class or about numbers; translate: a text "
+            "about another one"
         ),
     ] = "language"
     input: Annotated[str, _task("the column that is read")] = "text"
@@ -93,6 +94,15 @@ class TrainConfig:
     pooling: Annotated[
         Literal["last", "mean", "max", "attention"], _model("how the steps of a text become one answer")
     ] = "last"
+    stop: Annotated[
+        Literal["end", "probability", "length"],
+        _model("how a text about something ends: a symbol, a probability at each step, or a length drawn first"),
+    ] = "end"
+    enters: Annotated[
+        Literal["state", "every", "both"],
+        _model("where what it is about enters: as the first state, at every step, or both"),
+    ] = "state"
+    attention: Annotated[bool, _model("look at all steps of a text that is translated")] = False
     dropout: Annotated[Share, _model("share left out between layers and before the output")] = 0.0
     dtype: Annotated[Literal["float32", "float64"], _model("type of the numbers")] = "float32"
     precision: Annotated[
@@ -215,6 +225,36 @@ TASKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "schedule": "cosine",
             "evaluate_every": 200,
             "epochs": 20,
+        },
+        "caption": {
+            "input": "label",
+            "target": "text",
+            "recurrence": "gru",
+            "layers": 1,
+            "hidden": 128,
+            "embedding": 32,
+            "enters": "both",
+            "dropout": 0.2,
+            "batch": 64,
+            "learning_rate": 3e-3,
+            "schedule": "cosine",
+            "evaluate_every": 200,
+            "epochs": 10,
+        },
+        "translate": {
+            "target": "translation",
+            "recurrence": "gru",
+            "layers": 1,
+            "hidden": 128,
+            "embedding": 32,
+            "bidirectional": True,
+            "attention": True,
+            "dropout": 0.1,
+            "batch": 64,
+            "learning_rate": 3e-3,
+            "schedule": "cosine",
+            "evaluate_every": 500,
+            "epochs": 10,
         },
         "tag": {
             "input": "form",

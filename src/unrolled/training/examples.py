@@ -30,14 +30,15 @@ PARTS = ("train", "dev", "test")  # names of files in a folder that was split al
 
 
 class ExamplesMaterial(Material):
-    """Examples in three parts, without duplicates; where they are split here, the same input is never in two parts."""
+    """Examples in three parts, without duplicates; where they are split here, what belongs ``together``
+    is never in two parts."""
 
     def __init__(self, config: TrainConfig) -> None:
         assert config.data is not None  # the configuration says so
         self.name = Path(config.data).absolute().stem
         parts = [self.read(table, config) for table in _parts(config)]
         if len(parts) == 1:
-            parts = _split(config, without_duplicates(parts[0]))
+            parts = _split(config, without_duplicates(parts[0]), self.together(parts[0], config))
         self.training, self.validation, self.test = self.parts = parts
         plain = [[[_plain(value) for value in row] for row in _rows(part)] for part in parts]
         self.sha256 = hashlib.sha256(json.dumps(plain, ensure_ascii=True).encode()).hexdigest()
@@ -46,6 +47,11 @@ class ExamplesMaterial(Material):
     @abstractmethod
     def read(table: Table, config: TrainConfig) -> Table:
         """The columns "input" and "target" of a table, each checked to be what the task takes."""
+
+    @staticmethod
+    def together(table: Table, config: TrainConfig) -> str:
+        """The column whose equal values stay in one part."""
+        return "input"
 
     @property
     def document(self) -> dict[str, Any]:
@@ -98,7 +104,7 @@ class AnswersMaterial(ExamplesMaterial):
     def describe(self, config: TrainConfig, reading: Reading) -> AnswererDescription:
         """See ``Material``."""
         return AnswererDescription(
-            reads=_size(reading),
+            reads=reading.size,
             answers=self.head.size,
             aligned=self.aligned,
             frames=isinstance(reading, Frames),
@@ -160,17 +166,6 @@ def _head(config: TrainConfig, parts: Sequence[Table], aligned: bool) -> Head:
     return Classes(tuple(names))
 
 
-def _size(reading: Reading) -> int:
-    match reading:
-        case Words(lexicon):
-            return len(lexicon.letters)
-        case Frames(scale):
-            return len(scale)
-        case Texts(vocabulary):
-            return len(vocabulary)
-    raise AssertionError(reading)
-
-
 def _rows(part: Table) -> Iterator[tuple[Any, Any]]:
     return zip(part.column("input"), part.column("target"), strict=True)
 
@@ -191,15 +186,15 @@ def _parts(config: TrainConfig) -> list[Table]:
     return [*split(training, config.held_out, SPLIT), test]
 
 
-def _split(config: TrainConfig, table: Table) -> list[Table]:
-    different = len({_hashable(value) for value in table.column("input")})
+def _split(config: TrainConfig, table: Table, together: str) -> list[Table]:
+    different = len({_hashable(value) for value in table.column(together)})
     if different < 3:
         raise DataError(
-            f"{config.data} has {different} different inputs: one to train on, one to choose by and one to test on "
-            "take three; give more examples"
+            f"{config.data} has {different} different {together}s: one to train on, one to choose by and one to test "
+            "on take three; give more examples"
         )
-    rest, test = split(table, config.held_out, SPLIT, by="input")
-    return [*split(rest, config.held_out / (1 - config.held_out), SPLIT + 1, by="input"), test]
+    rest, test = split(table, config.held_out, SPLIT, by=together)
+    return [*split(rest, config.held_out / (1 - config.held_out), SPLIT + 1, by=together), test]
 
 
 def _hashable(value: Any) -> Any:

@@ -12,11 +12,14 @@ from unrolled.errors import CheckpointError
 from unrolled.training.config import TrainConfig, from_dict
 from unrolled.training.examples import AnswersMaterial, ExamplesMaterial
 from unrolled.training.material import Material, TextMaterial, read_configured
+from unrolled.training.pairs import PairsMaterial
 
 KINDS: Mapping[str, type[ExamplesMaterial]] = {
     "classify": AnswersMaterial,
     "tag": AnswersMaterial,
     "regress": AnswersMaterial,
+    "caption": PairsMaterial,
+    "translate": PairsMaterial,
 }
 
 

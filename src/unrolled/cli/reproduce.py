@@ -1,0 +1,77 @@
+"""``unrolled reproduce``."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from unrolled.cli import NOT_MET, OK
+from unrolled.cli.options import Switch
+from unrolled.errors import CheckpointError
+
+
+def reproduce(
+    name: str,
+    /,
+    *,
+    quick: Switch = False,
+    data: Path | None = None,
+    runs: Path | None = None,
+    output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
+    json: Switch = False,
+    quiet: Switch = False,
+    debug: Switch = False,
+) -> int:
+    """Measure again what is said of these networks: each figure beside what it must reach, and whether it does.
+
+    The exit code is 3 where something does not hold.
+
+    Parameters
+    ----------
+    name
+        topologies: every topology on data, and three ways to know when to stop (about a quarter of an hour).
+    quick
+        Train just long enough to see that all of it runs; the figures mean nothing.
+    data
+        A folder with data sets that cannot be made: names, sentiment, pos-french.
+    runs
+        A new folder for the trained networks; runs/NAME-NUMBER where none is given.
+    output
+        A Markdown page, in which the report replaces the last one.
+    json
+        Write one JSON object.
+    quiet
+        No progress on stderr.
+    debug
+        Show tracebacks.
+    """
+    from unrolled.cli.display import display
+    from unrolled.reproduce import reproduction
+    from unrolled.reproduce.bench import Bench
+    from unrolled.training.events import Event, Finished
+
+    measure = reproduction(name)
+    folder = runs or _free(name)
+    if folder.exists():
+        raise CheckpointError(f"{folder} exists already and is not overwritten; choose another --runs")
+    with display(json=False, quiet=quiet) as show:
+
+        def progress(event: Event) -> None:
+            if not isinstance(event, Finished):  # its figures are a part of the report
+                show(event)
+
+        report = measure(Bench(folder, data, quick, progress))
+    if output is not None:
+        report.write(output)
+    print(json_format.dumps(report.to_dict(), ensure_ascii=False) if json else report.markdown())
+    return OK if report.holds or quick else NOT_MET
+
+
+def _free(name: str) -> Path:
+    number = 1
+    while (path := Path("runs", f"{name}-{number}")).exists():
+        number += 1
+    return path

@@ -1,0 +1,73 @@
+"""Where a reproduction trains: one run after the other, each by the configuration that its command line would give."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unrolled.training.config import flag, resolve
+from unrolled.training.events import Event, Finished
+from unrolled.training.loop import train
+
+THREADS = 1
+QUICK = {"steps": 20, "evaluate_every": 20, "hidden": 16, "embedding": 8}  # enough to see that all of it runs
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that ended: its folder, the figures on what was held out, the seconds, and the command."""
+
+    path: Path
+    figures: Any
+    seconds: float
+    command: str
+
+
+class Bench:
+    """``folder`` takes the runs, ``data`` has the data sets that cannot be made (None: there are none); ``quick``
+    trains just long enough to see that everything runs; ``show`` is called for each event."""
+
+    def __init__(self, folder: Path, data: Path | None, quick: bool, show: Callable[[Event], None]) -> None:
+        self.folder, self.data, self.quick, self.show = folder, data, quick, show
+
+    def given(self, name: str) -> Path | None:
+        """The folder of a data set that must be given; None where it is not there."""
+        path = None if self.data is None else self.data / name
+        return path if path is not None and path.exists() else None
+
+    def count(self, whole: int) -> int:
+        """How many examples to make."""
+        return min(whole, 60) if self.quick else whole
+
+    def train(self, name: str, data: Path, **options: Any) -> Trained:
+        """A run called ``name`` on some data."""
+        given = {"data": str(data), **options}
+        if self.quick:
+            given = {key: value for key, value in given.items() if key != "epochs"} | QUICK
+        config = resolve({**given, "run": str(self.folder / name), "threads": THREADS})
+        begin = time.monotonic()
+        *_, finished = self._shown(train(config))
+        assert isinstance(finished, Finished)  # an accident raises
+        command = _command({**options, "data": data.name})
+        return Trained(self.folder / name, finished.evaluation, time.monotonic() - begin, command)
+
+    def _shown(self, events: Any) -> Any:
+        for event in events:
+            self.show(event)
+            yield event
+
+
+def _command(options: Mapping[str, Any]) -> str:
+    words = ["unrolled", "train"]
+    options = {**options, "threads": THREADS}
+    for name in ("task", "data", *(each for each in options if each not in ("task", "data"))):
+        value = options[name]
+        if isinstance(value, bool):
+            words.append(flag(name) if value else flag(name).replace("--", "--no-", 1))
+        else:
+            words += [flag(name), str(value)]
+    return shlex.join(words)
