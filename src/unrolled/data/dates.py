@@ -109,7 +109,10 @@ def date_pairs(
 
     The parts share no date, whatever the seeds: a fixed hash puts about a tenth of all days into "test" and the others
     into "train". ``styles`` None is all but HELD_OUT and those that take a calendar; whoever wants those names them, by
-    ``styles_of``. The same arguments give the same pairs, and a smaller count the first of them. Raises ConfigurationError where there is nothing to draw from.
+    ``styles_of``. The same arguments give the same pairs, and a smaller count the first of them.
+
+    Raises:
+        ConfigurationError: there is nothing to draw from.
 
     >>> day = datetime.date(2009, 3, 3)
     >>> next(date_pairs(1, seed=0, part="train", styles=STYLES[:1], first=day, last=day))
