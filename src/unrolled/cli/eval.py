@@ -13,7 +13,7 @@ from unrolled.errors import CheckpointError, ConfigurationError
 
 if TYPE_CHECKING:
     from unrolled.checkpoint.model import TrainedModel
-    from unrolled.data.vocabulary import Ids
+    from unrolled.data.documents import Documents
     from unrolled.training.evaluation import Evaluation
 
 
@@ -58,6 +58,7 @@ def evaluate(
     import torch
 
     from unrolled.checkpoint import RunDirectory, load
+    from unrolled.data.documents import read_documents
 
     task = RunDirectory.open(run).task
     if task != "language":
@@ -65,10 +66,11 @@ def evaluate(
     torch.set_num_threads(1)  # one lane gains little from a second thread, and loses much where other programs run
     model = load(run, device)
     part, name = _text(model, run, None if text is None else from_user(text), share)
-    ids = model.vocabulary.encode(part, unknown, name)
+    separator = RunDirectory.open(run).read("config")["train"].get("documents", "")
+    documents = read_documents(part, separator, model.vocabulary, unknown, name)
     if not quiet and not json:
         print(f"predicting {len(part):,} characters: {name}", file=sys.stderr)
-    result = _evaluate(model, ids, quiet=quiet or json)
+    result = _evaluate(model, documents, quiet=quiet or json)
     if json:
         print(json_format.dumps({"run": str(run), "text": name, **result.to_dict()}))
         return OK
@@ -127,13 +129,13 @@ def _held_out(run: Path) -> str:
     return corpus.validation
 
 
-def _evaluate(model: TrainedModel, ids: Ids, *, quiet: bool) -> Evaluation:
+def _evaluate(model: TrainedModel, documents: Documents, *, quiet: bool) -> Evaluation:
     from rich.console import Console
 
     from unrolled.training.evaluation import evaluate_stepwise
 
     console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
-    windows = evaluate_stepwise(model.layer, ids, model.vocabulary)
+    windows = evaluate_stepwise(model.layer, documents.ids, model.vocabulary, begins=documents.begins)
     with console.status("evaluating") as status:
         while True:
             try:

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from unrolled.cli import INTERRUPTED, OK, from_user
 from unrolled.cli.flags import GROUPS, TrainFlags, given
+from unrolled.cli.lines import unescaped
 from unrolled.cli.options import Switch
 from unrolled.errors import ConfigurationError
 from unrolled.training.config import read_toml, resolve
@@ -62,6 +63,8 @@ def train(
     options = given(flags)
     if text is not None:
         options["text"] = from_user(text)
+    if "documents" in options:
+        options["documents"] = unescaped(options["documents"], "--documents")
     if as_bytes or as_words:
         options["symbols"] = _symbols(as_bytes, as_words, options)
     start = _starter(options, preset=preset, config=config, resume=resume)

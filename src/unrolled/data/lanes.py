@@ -1,17 +1,21 @@
 """Parallel lanes for truncated BPTT: B readers go through the text side by side, window after window.
 
-Shapes: ids (N,); a window is inputs (T, B) and targets (T, B), int64, the targets one symbol later.
+Shapes: ids (N,); steps of all lanes are inputs (T, B) and targets (T, B), int64, the targets one symbol later.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.truncation import Truncation
 from unrolled.data.vocabulary import Ids
 from unrolled.errors import DataError
+
+Begins = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -28,33 +32,55 @@ class Position:
         return Position(self.epoch + 1, 0)
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """Some steps of all lanes; ``begins`` (T, B) says where a document begins, None where there is but one."""
+
+    inputs: Ids
+    targets: Ids
+    begins: Begins | None = None
+
+
 class Lanes:
-    """The text cut into ``batch`` lanes of equal length, read in windows of ``length`` steps.
+    """The text cut into ``batch`` lanes of equal length, read in the windows of a ``truncation``.
 
     Lane b reads the symbols b·L … (b+1)·L − 1 with L = (N − 1) // B. The symbols that fill no window are left out, as
-    in char-rnn. Between the windows of an epoch the state is carried; an epoch starts from zero.
+    in char-rnn. Between the windows of an epoch the state is carried; an epoch starts from the first state, and so does
+    each document: ``begins`` (N,) says at which symbols one begins.
     """
 
-    def __init__(self, ids: Ids, batch: int, length: int):
-        if batch < 1 or length < 1:
-            raise DataError(f"a batch of {batch} lanes and windows of {length} steps are not both at least 1")
+    def __init__(self, ids: Ids, batch: int, truncation: Truncation, begins: Begins | None = None):
+        if batch < 1:
+            raise DataError(f"a batch of {batch} lanes is not at least 1")
         steps = (len(ids) - 1) // batch
-        if steps < length:
-            raise DataError(_too_short(len(ids), batch, length))
-        self.batch, self.length, self.steps = batch, length, steps
-        self._inputs = ids[: batch * steps].reshape(batch, steps).T
-        self._targets = ids[1 : batch * steps + 1].reshape(batch, steps).T
+        if steps < truncation.back:
+            raise DataError(_too_short(len(ids), batch, truncation.back))
+        self.batch, self.truncation, self.steps = batch, truncation, steps
+        self._inputs = _cut(ids[: batch * steps], batch)
+        self._targets = _cut(ids[1 : batch * steps + 1], batch)
+        self._begins = None if begins is None else _cut(begins[: batch * steps], batch)
 
     def __len__(self) -> int:
         """The number of windows in an epoch."""
-        return self.steps // self.length
+        return self.steps // self.truncation.every
 
-    def window(self, index: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Inputs (T, B) and targets (T, B) of one window, contiguous."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"window {index} of {len(self)}")
-        part = slice(index * self.length, (index + 1) * self.length)
-        return np.ascontiguousarray(self._inputs[part]), np.ascontiguousarray(self._targets[part])
+    def stretch(self, begin: int, end: int) -> Stretch:
+        """The steps from ``begin`` to ``end`` of all lanes, contiguous.
+
+        Raises:
+            IndexError: there are not so many.
+        """
+        if not 0 <= begin <= end <= self.steps:
+            raise IndexError(f"steps {begin} to {end} of {self.steps}")
+        parts = (self._inputs, self._targets, self._begins)
+        inputs, targets, begins = (None if p is None else np.ascontiguousarray(p[begin:end]) for p in parts)
+        assert inputs is not None
+        assert targets is not None
+        return Stretch(inputs, targets, begins)
+
+
+def _cut(values: NDArray[Any], batch: int) -> NDArray[Any]:
+    return values.reshape(batch, -1).T
 
 
 def _too_short(symbols: int, batch: int, length: int) -> str:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from unrolled.data.truncation import Truncation
 from unrolled.errors import ConfigurationError
 
 DEFAULT_EPOCHS = 50
@@ -72,6 +73,7 @@ class TrainConfig:
     symbols: Annotated[Literal["characters", "bytes", "words"], _text("what the network reads in one step")] = (
         "characters"
     )
+    documents: Annotated[str, _text("what ends a document, after which the state starts anew (empty: one text)")] = ""
     limit: Annotated[Natural, _text("read only so many characters (0: all)")] = 0
 
     task: Annotated[
@@ -111,6 +113,9 @@ class TrainConfig:
     ] = "fp32"
 
     sequence_length: Annotated[Count, _learning("steps through which the gradient goes back")] = 50
+    update_every: Annotated[
+        Natural, _learning("steps between updates, at most --sequence-length (0: as many): truncated BPTT(k1, k2)")
+    ] = 0
     batch: Annotated[Count, _learning("parallel lanes through the text")] = 50
     learning_rate: Annotated[Positive, _learning("Adam's learning rate")] = 1e-3
     schedule: Annotated[
@@ -148,6 +153,12 @@ class TrainConfig:
             object.__setattr__(self, name, value)  # a whole number given for a float becomes one
         if self.data is not None and self.text is not None:
             raise ConfigurationError(f"both a text ({self.text}) and --data {self.data} are given; give one of them")
+        if self.update_every > self.sequence_length:
+            raise ConfigurationError(
+                f"--update-every is {self.update_every}, more than the {self.sequence_length} steps of "
+                "--sequence-length through which the gradient goes back: some losses would never count; give as many "
+                "at most"
+            )
         if self.precision != "fp32" and self.dtype != "float32":
             raise ConfigurationError(
                 f"--precision {self.precision} rounds what is float32, and --dtype is {self.dtype}; give one of them"
@@ -170,6 +181,11 @@ class TrainConfig:
         """The limits that end training, whichever comes first: epochs, steps, minutes."""
         given = {name: getattr(self, name) for name in ("epochs", "steps", "minutes")}
         return {name: value for name, value in given.items() if value is not None} or {"epochs": DEFAULT_EPOCHS}
+
+    @property
+    def truncation(self) -> Truncation:
+        """How often the parameters move, and how far back the gradient flows."""
+        return Truncation(self.update_every or self.sequence_length, self.sequence_length)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, under the names of the options."""

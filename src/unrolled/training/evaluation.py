@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from unrolled.data.lanes import Begins
 from unrolled.errors import DataError
+from unrolled.training.reading import read
 
 if TYPE_CHECKING:
     from unrolled.data.vocabulary import Ids, Vocabulary
@@ -102,18 +104,19 @@ def result_of(steps: Generator[float, None, Result]) -> Result:
 
 
 def evaluate_stepwise(
-    layer: Recurrent, ids: Ids, vocabulary: Vocabulary | None = None, *, lanes: int = 1
+    layer: Recurrent, ids: Ids, vocabulary: Vocabulary | None = None, *, lanes: int = 1, begins: Begins | None = None
 ) -> Generator[float, None, Evaluation]:
-    """Like ``evaluate``, yielding the share done after each window."""
+    """Like ``evaluate``, yielding the share done after each window; ``begins`` (N,) says where documents begin."""
     if len(ids) < 2:
         raise DataError(f"the text to evaluate on has {len(ids)} symbols; it needs at least 2 to predict one")
     lanes = min(lanes, max(1, (len(ids) - 1) // (2 * WARM_UP)))
-    inputs, targets, counted = _lanes(ids, lanes)
-    total, state, steps = 0.0, None, len(inputs)
+    at, counted = _lanes(len(ids), lanes)
+    total, state, steps = 0.0, None, len(at)
     length = _window(layer, lanes)
     for start in range(0, steps, length):
         part = slice(start, start + length)
-        losses, state = _losses(layer, inputs[part], targets[part], state)
+        starts = None if begins is None else begins[at[part]]
+        losses, state = _losses(layer, ids[at[part]], ids[at[part] + 1], state, starts)
         total += float(losses[counted[part]].sum())
         yield min(1.0, (start + length) / steps)
     symbols = len(ids) - 1
@@ -122,20 +125,19 @@ def evaluate_stepwise(
     return Evaluation(total / symbols, symbols, max(1, characters), lanes, unit)
 
 
-def _lanes(ids: Ids, lanes: int) -> tuple[Ids, Ids, NDArray[np.bool_]]:
-    """Inputs, targets and which predictions count, each (T, K); lane k counts targets k·L + 1 … (k + 1)·L."""
-    part = -(-(len(ids) - 1) // lanes)
+def _lanes(symbols: int, lanes: int) -> tuple[Ids, NDArray[np.bool_]]:
+    """Where each lane reads, and which predictions count, (T, K); lane k counts targets k·L + 1 … (k + 1)·L."""
+    part = -(-(symbols - 1) // lanes)
     first = np.arange(lanes) * part
     begin = np.maximum(first - (WARM_UP if lanes > 1 else 0), 0)
     steps = part + (WARM_UP if lanes > 1 else 0)
     at = begin + np.arange(steps)[:, None]
-    counted = (at >= first) & (at < np.minimum(first + part, len(ids) - 1))
-    at = np.minimum(at, len(ids) - 2)  # past the end a lane reads on without being counted
-    return ids[at], ids[at + 1], counted
+    counted = (at >= first) & (at < np.minimum(first + part, symbols - 1))
+    return np.minimum(at, symbols - 2), counted  # past the end a lane reads on without being counted
 
 
 def _losses(
-    layer: Recurrent, inputs: Ids, targets: Ids, state: dict[str, Tensor] | None
+    layer: Recurrent, inputs: Ids, targets: Ids, state: dict[str, Tensor] | None, begins: Begins | None
 ) -> tuple[NDArray[np.float64], dict[str, Tensor]]:
     """The losses (T, K) in float64 of one window; the layer's mode is left as it was."""
     device = next(layer.parameters()).device
@@ -143,7 +145,7 @@ def _losses(
     layer.eval()
     try:
         with torch.no_grad():
-            logits, state = layer.logits(torch.from_numpy(inputs).to(device), state)
+            logits, state = read(layer, torch.from_numpy(inputs).to(device), state, begins)
             wanted = torch.from_numpy(targets).to(device)
             losses = functional.cross_entropy(logits.double().flatten(0, 1), wanted.flatten(), reduction="none")
     finally:

@@ -17,11 +17,14 @@ from torch.nn import functional
 from unrolled.checkpoint.model import TrainedModel
 from unrolled.checkpoint.tensors import restore_state, state_arrays
 from unrolled.data.corpora import Corpus
+from unrolled.data.documents import read_documents
 from unrolled.data.lanes import Lanes, Position
+from unrolled.data.truncation import Window
 from unrolled.generation.tokens import generate
 from unrolled.nn import Recurrent
 from unrolled.training.config import TrainConfig
 from unrolled.training.evaluation import Evaluation, evaluate_stepwise
+from unrolled.training.reading import State, read
 from unrolled.training.task import Arrays, Task
 
 
@@ -33,10 +36,12 @@ class LanguageTask(Task):
 
     def __init__(self, config: TrainConfig, model: TrainedModel, corpus: Corpus, device: torch.device) -> None:
         self.config, self.model, self.layer, self.device = config, model, model.layer, device
-        self.lanes = Lanes(model.vocabulary.encode(corpus.training), config.batch, config.sequence_length)
-        self.validation = model.vocabulary.encode(corpus.validation)
-        self.state: dict[str, Tensor] | None = None
-        self._next: dict[str, Tensor] | None = None
+        training, self.validation = (
+            read_documents(text, config.documents, model.vocabulary) for text in (corpus.training, corpus.validation)
+        )
+        self.lanes = Lanes(training.ids, config.batch, config.truncation, training.begins)
+        self.state: State | None = None
+        self._next: State | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -45,19 +50,39 @@ class LanguageTask(Task):
 
     def loss(self, position: Position) -> tuple[Tensor, int]:
         """See ``Task``."""
-        inputs, targets = (torch.from_numpy(ids).to(self.device) for ids in self.lanes.window(position.window))
-        logits, self._next = self.layer.logits(inputs, self.state)
-        return functional.cross_entropy(logits.flatten(0, 1), targets.flatten()), targets.numel()
+        window = self.lanes.truncation.window(position.window)
+        logits, self._next = self._read(window)
+        wanted = torch.from_numpy(self.lanes.stretch(window.losses, window.end).targets).to(self.device)
+        logits = logits[window.losses - window.begin :]
+        return functional.cross_entropy(logits.flatten(0, 1), wanted.flatten()), wanted.numel()
+
+    def _read(self, window: Window) -> tuple[Tensor, State | None]:
+        """The logits of a window, and the state at which the following one begins."""
+        parts, state, reached = [], self.state, self.state
+        for begin, end in ((window.begin, window.following), (window.following, window.end)):
+            if begin < end:
+                stretch = self.lanes.stretch(begin, end)
+                logits, state = read(
+                    self.layer, torch.from_numpy(stretch.inputs).to(self.device), state, stretch.begins
+                )
+                parts.append(logits)
+            reached = state if end == window.following else reached
+        return torch.cat(parts) if len(parts) > 1 else parts[0], reached
 
     def accept(self, position: Position) -> None:
         """An epoch begins at the beginning of the text, where nothing was read yet."""
-        assert self._next is not None
-        self.state = {name: tensor.detach() for name, tensor in self._next.items()} if position.window else None
+        carried = self._next if position.window else None
+        self.state = None if carried is None else {name: tensor.detach() for name, tensor in carried.items()}
 
     def evaluate(self, final: bool) -> Generator[float, None, Evaluation]:
         """Several lanes on the way, at the end one, as the definition says."""
         lanes = 1 if final else self.config.evaluation_lanes
-        return (yield from evaluate_stepwise(self.layer, self.validation, self.model.vocabulary, lanes=lanes))
+        documents = self.validation
+        return (
+            yield from evaluate_stepwise(
+                self.layer, documents.ids, self.model.vocabulary, lanes=lanes, begins=documents.begins
+            )
+        )
 
     def sample(self) -> str | None:
         """See ``Task``."""

@@ -40,7 +40,7 @@ MODEL = (
     "dtype",
     "precision",
 )
-FIXED = (*MODEL, "sequence_length", "batch", "seed", "run")
+FIXED = (*MODEL, "documents", "sequence_length", "update_every", "batch", "seed", "run")
 LIMITS = ("epochs", "steps", "minutes")
 
 
