@@ -110,14 +110,14 @@ def _text(model: TrainedModel, run: Path, text: str | None, share: float) -> tup
     from unrolled.data.corpora import read_text, split
 
     if text is None:
-        return _held_out(run), f"what {run} held out of its own text"
+        return held_out(run), f"what {run} held out of its own text"
     whole = read_text(text, raw=model.vocabulary.kind == "bytes")
     if share == 1:
         return whole, text
     return split(text, whole, share).validation, f"the last {share:.0%} of {text}"
 
 
-def _held_out(run: Path) -> str:
+def held_out(run: Path) -> str:
     from unrolled.checkpoint import RunDirectory
     from unrolled.training.config import from_dict
     from unrolled.training.material import read_configured
