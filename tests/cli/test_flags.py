@@ -10,6 +10,7 @@ FLAGS = [
     "--attention",
     "--batch",
     "--bidirectional",
+    "--bptt-memory",
     "--bytes",
     "--clip",
     "--config",

@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from unrolled.data.truncation import Truncation
 from unrolled.errors import ConfigurationError
+from unrolled.training.budget import Budget
 
 DEFAULT_EPOCHS = 50
 
@@ -116,6 +117,9 @@ class TrainConfig:
     update_every: Annotated[
         Natural, _learning("steps between updates, at most --sequence-length (0: as many): truncated BPTT(k1, k2)")
     ] = 0
+    bptt_memory: Annotated[
+        str, _learning("of the way back through time: 512MB, or a number of saved states; the rest is computed again")
+    ] = ""
     batch: Annotated[Count, _learning("parallel lanes through the text")] = 50
     learning_rate: Annotated[Positive, _learning("Adam's learning rate")] = 1e-3
     schedule: Annotated[
@@ -159,6 +163,10 @@ class TrainConfig:
                 "--sequence-length through which the gradient goes back: some losses would never count; give as many "
                 "at most"
             )
+        if self.budget is not None and self.update_every not in (0, self.sequence_length):
+            raise ConfigurationError(
+                "--bptt-memory goes through windows that do not overlap; leave --update-every out, or --bptt-memory"
+            )
         if self.precision != "fp32" and self.dtype != "float32":
             raise ConfigurationError(
                 f"--precision {self.precision} rounds what is float32, and --dtype is {self.dtype}; give one of them"
@@ -181,6 +189,11 @@ class TrainConfig:
         """The limits that end training, whichever comes first: epochs, steps, minutes."""
         given = {name: getattr(self, name) for name in ("epochs", "steps", "minutes")}
         return {name: value for name, value in given.items() if value is not None} or {"epochs": DEFAULT_EPOCHS}
+
+    @property
+    def budget(self) -> Budget | None:
+        """The memory that backpropagation through time may take; None for all that it needs."""
+        return Budget.parse(self.bptt_memory) if self.bptt_memory else None
 
     @property
     def truncation(self) -> Truncation:

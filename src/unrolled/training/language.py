@@ -22,6 +22,8 @@ from unrolled.data.lanes import Lanes, Position
 from unrolled.data.truncation import Window
 from unrolled.generation.tokens import generate
 from unrolled.nn import Recurrent
+from unrolled.training.bounded import bounded_loss
+from unrolled.training.budget import Budget, need_of
 from unrolled.training.config import TrainConfig
 from unrolled.training.evaluation import Evaluation, evaluate_stepwise
 from unrolled.training.reading import State, read
@@ -51,10 +53,29 @@ class LanguageTask(Task):
     def loss(self, position: Position) -> tuple[Tensor, int]:
         """See ``Task``."""
         window = self.lanes.truncation.window(position.window)
+        if self.config.budget is not None:
+            return self._bounded(window, self.config.budget)
         logits, self._next = self._read(window)
         wanted = torch.from_numpy(self.lanes.stretch(window.losses, window.end).targets).to(self.device)
         logits = logits[window.losses - window.begin :]
         return functional.cross_entropy(logits.flatten(0, 1), wanted.flatten()), wanted.numel()
+
+    def _bounded(self, window: Window, budget: Budget) -> tuple[Tensor, int]:
+        """The loss of a window, segment by segment, so that nothing is there for all its steps."""
+        steps, lanes = window.end - window.begin, self.lanes.batch
+        plan = budget.plan(steps, need_of(self.layer, lanes))
+
+        def segment(number: int, state: State | None) -> tuple[Tensor, State]:
+            begin = window.begin + number * plan.length
+            stretch = self.lanes.stretch(begin, min(begin + plan.length, window.end))
+            ids, wanted = (torch.from_numpy(each).to(self.device) for each in (stretch.inputs, stretch.targets))
+            logits, after = read(self.layer, ids, state, stretch.begins)
+            nats = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="sum")
+            return nats / (steps * lanes), after
+
+        count = -(-steps // plan.length)
+        loss, self._next = bounded_loss(segment, count, self.state, list(self.layer.parameters()), plan.slots)
+        return loss, steps * lanes
 
     def _read(self, window: Window) -> tuple[Tensor, State | None]:
         """The logits of a window, and the state at which the following one begins."""
