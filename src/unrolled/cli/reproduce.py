@@ -32,7 +32,8 @@ def reproduce(
     Parameters
     ----------
     name
-        topologies: every topology on data, and three ways to know when to stop (about a quarter of an hour).
+        topologies: every topology on data, and three ways to know when to stop (about a quarter of an hour);
+        memory: backpropagation through 100,000 steps in little memory, and what it costs.
     quick
         Train just long enough to see that all of it runs; the figures mean nothing.
     data

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from unrolled.reproduce.bench import Bench
     from unrolled.reproduce.report import Report
 
-NAMES: Mapping[str, str] = {"topologies": "every topology on data, and three ways to know when to stop"}
+NAMES: Mapping[str, str] = {
+    "topologies": "every topology on data, and three ways to know when to stop",
+    "memory": "backpropagation through 100,000 steps in little memory, and what it costs",
+}
 
 
 def reproduction(name: str) -> Callable[[Bench], Report]:
