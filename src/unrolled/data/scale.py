@@ -34,7 +34,7 @@ class Scale:
         if not len(rows):
             return cls((0.0,) * rows.shape[1], (1.0,) * rows.shape[1])
         deviation = rows.std(0)
-        return cls(tuple(rows.mean(0).tolist()), tuple(np.where(deviation > 0, deviation, 1.0).tolist()))
+        return cls(tuple(rows.mean(0).tolist()), tuple(np.where(np.ptp(rows, 0) > 0, deviation, 1.0).tolist()))
 
     def __len__(self) -> int:
         return len(self.mean)

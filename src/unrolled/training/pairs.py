@@ -13,7 +13,7 @@ from unrolled.answering import Labels, Reading, Texts, Vectors
 from unrolled.answering.translator import Dictionary, Translator, TranslatorDescription, most
 from unrolled.data.examples import Table
 from unrolled.data.scale import Scale
-from unrolled.data.vocabulary import UNKNOWN, Vocabulary
+from unrolled.data.vocabulary import Vocabulary
 from unrolled.errors import DataError
 from unrolled.training import columns
 from unrolled.training.config import TrainConfig
@@ -48,7 +48,7 @@ class PairsMaterial(ExamplesMaterial):
     def reading(self, config: TrainConfig) -> Dictionary:
         """See ``Material``."""
         texts = self.training.column("target")
-        return Dictionary(self._source(config), Vocabulary.of("".join([*texts, UNKNOWN]), config.symbols))
+        return Dictionary(self._source(config), Vocabulary.frequent([*texts, *texts], config.symbols))
 
     def _source(self, config: TrainConfig) -> Reading:
         inputs = self.training.column("input")
