@@ -30,7 +30,7 @@ def captioner(stop: str) -> Translator:
     with torch.no_grad():  # far from uniform, so that texts differ
         for parameter in layer.parameters():
             parameter.mul_(3)
-    return Translator(layer, dictionary, most=12)
+    return Translator(layer, dictionary, longest=1)
 
 
 def translator(attention: bool) -> Translator:
@@ -40,7 +40,7 @@ def translator(attention: bool) -> Translator:
     description = TranslatorDescription(
         "lstm", 3, 2, LONGEST, 5, attention=attention, bidirectional=True, dtype="float64", dropout=0.3
     )
-    return Translator(description.build().eval(), dictionary, most=12)
+    return Translator(description.build().eval(), dictionary, longest=1)
 
 
 def probability(model: Translator, value: str, text: str) -> float:
@@ -109,6 +109,14 @@ def test_only_allowed_texts(stop):
         model.allowed(["abc"])
     with pytest.raises(ConfigurationError, match="no string is allowed"):
         model.allowed([])
+
+
+def test_a_beam_of_one_is_greedy():
+    model = captioner("end")
+    for value in ("one", "two", "three"):
+        (greedy,), (found,) = model.answers([value]), model.best(value, beams=1)
+        assert found.text == greedy.text
+        assert len(found.symbols) <= model.most
 
 
 @pytest.mark.parametrize("attention", [False, True])

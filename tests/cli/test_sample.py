@@ -86,7 +86,7 @@ def test_a_text_on_each_line(run, sample, tmp_path, monkeypatch):
     assert [(row["prime"], row["text"], row["stream"]) for row in rows] == [
         (prompt, text_, 5 + n) for n, (prompt, text_) in enumerate(zip(prompts, alone, strict=True))
     ]
-    monkeypatch.setattr("sys.stdin", io.StringIO(file.read_text()))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
     monkeypatch.setattr("unrolled.cli.sample.SIDE_BY_SIDE", 3)  # in several batches
     assert sample("--prompts", "-", *options).splitlines() == lines
     found = [unescaped(line, "") for line in sample("--prompts", file, "--beams", 2, "--length", 9).splitlines()]

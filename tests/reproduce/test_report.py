@@ -61,6 +61,15 @@ def test_a_page_that_has_none_yet(tmp_path):
 def test_half_a_mark_is_refused(tmp_path):
     page = tmp_path / "results.md"
     page.write_text("<!-- unrolled reproduce words -->\nmine\n")
-    with pytest.raises(DataError, match="only one of the marks"):
+    with pytest.raises(DataError, match="no pair of marks"):
         report("0.6", True).write(page)
     assert page.read_text().endswith("mine\n")
+
+
+def test_marks_in_the_wrong_order_are_refused(tmp_path):
+    page = tmp_path / "results.md"
+    page.write_text("<!-- end of words -->\nmiddle\n<!-- unrolled reproduce words -->\n")
+    with pytest.raises(DataError, match="no pair of marks"):
+        report("0.6", True).write(page)
+    with pytest.raises(DataError, match="there is no folder"):
+        report("0.6", True).write(tmp_path / "nowhere" / "results.md")

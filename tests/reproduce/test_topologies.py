@@ -64,3 +64,10 @@ def test_what_cannot_be_reproduced(tmp_path, capsys):
     assert "there is no reproduction 'everything'; there are topologies, memory" in capsys.readouterr().err
     assert main(["reproduce", "topologies", "--runs", str(tmp_path)]) == 1
     assert "exists already" in capsys.readouterr().err
+    # what is wrong is said before an hour of training, not after
+    new = ["--runs", str(tmp_path / "new")]
+    assert main(["reproduce", "topologies", *new, "--data", str(tmp_path / "nowhere")]) == 2
+    assert "is no folder" in capsys.readouterr().err
+    assert main(["reproduce", "topologies", *new, "-o", str(tmp_path / "nowhere" / "x.md")]) == 1
+    assert "there is no folder" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

@@ -92,3 +92,20 @@ def test_plain_data_and_back():
     assert from_dict(config.to_dict()) == config
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.layers = 2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"task": "classify", "data": "d", "stop": "length"}, "--stop is an option of --task caption and translate"),
+        ({"task": "caption", "data": "d", "pooling": "max"}, "--pooling is an option"),
+        ({"task": "tag", "data": "d", "symbols": "words"}, "--symbols is an option"),
+        ({"attention": True}, "--attention is an option of --task translate"),
+        ({"task": "caption", "data": "d", "bidirectional": True}, "cannot read in both directions"),
+        ({"task": "classify", "data": "d", "held_out": 0.5}, "lies above 0 and below 0.5"),
+        ({"task": "classify", "text": "d"}, r"with --data, not as TEXT \(d\)"),
+    ],
+)
+def test_options_that_would_change_nothing(options, words):
+    with pytest.raises(ConfigurationError, match=words):
+        resolve(options)

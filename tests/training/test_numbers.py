@@ -139,6 +139,49 @@ def test_numbers_in_a_table_of_text(options, tmp_path):
         AnswersMaterial(config)
 
 
+def test_what_never_varies():
+    scale = Scale.of([np.full((3, 1), 0.1)])
+    assert scale.deviation == (1.0,)
+    same = np.full((7, 1), 3.3)
+    assert Estimates.of(same, same).explained == 1
+    assert Estimates.of(same + 0.01, same).explained == 0
+    # each component counts alike, whatever its unit
+    wanted = np.array([[1000.0, 1.0], [2000.0, 2.0], [3000.0, 3.0]])
+    found = np.stack([wanted[:, 0], np.full(3, 2.0)], 1)
+    assert Estimates.of(found, wanted).explained == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("size", [1e300, 1e200])
+def test_numbers_that_are_too_large(options, tmp_path, size):
+    rows = [{"frames": [[size * (-1) ** n, float(n)]] * 2, "answer": 1.0 * n} for n in range(20)]
+    (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError, match="too large; give them in another unit"):
+        list(train(resolve({**options, "task": "regress", "data": str(tmp_path / "data.jsonl")})))
+    assert not (tmp_path / "run").exists()
+    assert Frames(Scale((0.0,), (1.0,))).accept([[size]]) is None
+
+
+def test_answers_of_another_form(options, tmp_path):
+    """A model that gives one number is not measured by several, nor the other way round."""
+    last_event({**options, "steps": 2}, tmp_path, mean_of_differences, "regress")
+    (tmp_path / "other.jsonl").write_text('{"frames": [[1, 2], [3, 4]], "answer": [1, 2]}\n')
+    model, table = load_answerer(options["run"]), examples_of(options["run"], str(tmp_path / "other.jsonl"))
+    with pytest.raises(DataError, match=r"other.jsonl, line 1: there are 2 right answers, and the model gives one"):
+        encoded(model, table)
+
+
+def test_frames_of_more_dimensions(options, tmp_path, capsys):
+    """What training reads, predict reads too."""
+    rng = np.random.default_rng(0)
+    video, value = rng.normal(size=(40, 5, 2, 2)), rng.normal(size=(40, 5, 2, 2))
+    np.savez(tmp_path / "data.npz", frames=video, answer=value)
+    *_, finished = train(resolve({**options, "task": "regress", "data": str(tmp_path / "data.npz"), "steps": 2}))
+    assert finished.evaluation.examples == 20
+    assert main(["predict", options["run"], str(tmp_path / "data.npz")]) == 0
+    row = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert np.shape(row["estimate"]) == (5, 4)
+
+
 def test_figures_of_numbers():
     wanted = np.array([[1.0], [2.0], [4.0]])
     assert Estimates.of(wanted, wanted) == Estimates(0.0, 0.0, 1.0, 3)

@@ -73,7 +73,42 @@ def test_a_folder_that_was_split_already(options):
     assert [len(part) for part in material.parts] == [150, 30, 40]
     assert list(material.test.column("input")[0]) == next(sentences(40, 40))[0]
     (Path(options["data"]) / "dev.jsonl").unlink()
-    assert [len(part) for part in AnswersMaterial(resolve(options)).parts] == [135, 15, 40]
+    training, validation, test = AnswersMaterial(resolve(options)).parts
+    sides = [set(part.column("input")) for part in (training, validation)]
+    assert len(test) == 40
+    assert not sides[0] & sides[1]
+    different = {(tuple(words), tuple(tags)) for words, tags in sentences(150, 150)}
+    assert len(training) + len(validation) == len(different)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("valid", "is a second dev"), ("more", "is neither train, dev nor test"), ("x.csv", "neither")]
+)
+def test_a_file_that_nobody_would_read(options, name, words):
+    path = Path(options["data"]) / (name if "." in name else f"{name}.jsonl")
+    write(path, 3, seed=3)
+    with pytest.raises(DataError, match=words):
+        AnswersMaterial(resolve(options))
+
+
+def test_validation_files_have_other_names_too(options):
+    folder = Path(options["data"])
+    (folder / "dev.jsonl").rename(folder / "valid.jsonl")
+    assert [len(part) for part in AnswersMaterial(resolve(options)).parts] == [150, 30, 40]
+
+
+def test_a_batch_of_empty_sentences_is_learnt_from(options, tmp_path):
+    rows = [{"words": words, "tags": tags} for words, tags in [([], []), *sentences(12, 1)]]
+    (tmp_path / "some.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    changes = {"data": str(tmp_path / "some.jsonl"), "batch": 1, "steps": 30}
+    assert isinstance(list(train(resolve({**options, **changes})))[-1], Finished)
+
+
+def test_a_part_without_a_word(options):
+    (Path(options["data"]) / "test.jsonl").write_text('{"words": [], "tags": []}\n')
+    with pytest.raises(DataError, match="1 examples without any word"):
+        list(train(resolve(options)))
+    assert not Path(options["run"]).exists()
 
 
 @pytest.mark.parametrize(

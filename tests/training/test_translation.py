@@ -12,13 +12,14 @@ from unrolled.checkpoint import RunDirectory
 from unrolled.cli import main
 from unrolled.data.lanes import Position
 from unrolled.errors import CheckpointError, DataError
+from unrolled.generation.sampler import Sampler
 from unrolled.training import Started, Step, resume, train
 from unrolled.training.config import resolve
 from unrolled.training.evaluation import result_of
 from unrolled.training.kinds import examples_of
 from unrolled.training.pairs import PairsMaterial, paired
 from unrolled.training.setup import begin
-from unrolled.training.translation import evaluate_pairs
+from unrolled.training.translation import DRAWS, evaluate_pairs
 
 WORDS = ("zero", "one", "two", "three")
 
@@ -139,15 +140,56 @@ def test_texts_on_the_command_line(caption, tmp_path, capsys):
     assert {row["written"] for row in said("--allowed", str(tmp_path / "allowed.txt"))} <= {"one", "two"}
     assert said("--temperature", "2", "--seed", "4") == said("--temperature", "2", "--seed", "4")
     for flags, words in [
-        (["--beams", "2", "--temperature", "1"], "leave one of them out"),
-        (["--seed", "2"], "give --temperature 1"),
-        (["--length-penalty", "1"], "a part of --beams"),
+        (["--beams", "2", "--temperature", "1"], "draws nothing; leave out --temperature"),
+        (["--seed", "2"], "give a --temperature above 0"),
+        (["--length-penalty", "1"], "give --beams, such as"),
     ]:
         assert main(["predict", caption["run"], str(tmp_path / "new.jsonl"), *flags]) == 2
         assert words in capsys.readouterr().err
     (tmp_path / "new.jsonl").write_text('{"pixels": [5, 5, 5]}\n')
     assert main(["predict", caption["run"], str(tmp_path / "new.jsonl")]) == 1
     assert 'no object with a list of 4 numbers in all under "pixels"' in capsys.readouterr().err
+
+
+def test_words_that_are_written(tmp_path):
+    """The words of one text do not grow together with those of the next."""
+    said = ("foo", "bar baz", "qux", "baz foo")
+    rows = [{"label": label, "text": f"{text} {n}"} for label in "ab" for n, text in enumerate(said * 3)]
+    options = {"task": "caption", "data": write(tmp_path / "said.jsonl", rows), "symbols": "words"}
+    symbols = PairsMaterial(resolve(options)).reading(resolve(options)).target.symbols
+    assert {"foo", "bar", " baz", "qux", "baz", " foo"} <= set(symbols)
+    assert not any("foobar" in symbol or "quxbaz" in symbol for symbol in symbols)
+
+
+def test_lengths_are_counted_in_symbols_as_they_were_drawn(tmp_path):
+    """Bytes that are no text become U+FFFD, of three bytes; they count as they were drawn."""
+    rows = [{"label": label, "text": f"é{label}{n}"} for label in "ab" for n in range(20)]
+    options = {**OPTIONS, "task": "caption", "data": write(tmp_path / "names.jsonl", rows), "symbols": "bytes"}
+    options |= {"input": "label", "target": "text", "steps": 2, "run": str(tmp_path / "run")}
+    *_, finished = train(resolve(options))
+    model, table = load_translator(tmp_path / "run"), examples_of(tmp_path / "run", None)
+    drawn = [len(each.symbols) for each in model.answers(table.column("input"), Sampler(), DRAWS)]
+    wanted = [len(text.encode()) for text in table.column("target")]
+    assert finished.evaluation.length_error == pytest.approx(np.mean(drawn) - np.mean(wanted))
+
+
+@pytest.mark.parametrize("stop", ["end", "length"])
+def test_allowed_texts_that_cannot_be_written(caption, tmp_path, capsys, stop):
+    list(train(resolve({**caption, "stop": stop, "steps": 1})))
+    (tmp_path / "new.jsonl").write_text('{"pixels": [5, 5, 5, 14]}\n')
+    (tmp_path / "allowed.txt").write_text("one\n\n" + "zerotwo" * 20 + "\n")
+    for flags in ([], ["--beams", "2"]):
+        arguments = ["predict", caption["run"], str(tmp_path / "new.jsonl"), "--allowed", str(tmp_path / "allowed.txt")]
+        assert main([*arguments, *flags]) == 2
+        assert "has 140 symbols, and this model writes at most" in capsys.readouterr().err
+
+
+def test_a_vocabulary_of_another_run(caption, translate, tmp_path):
+    list(train(resolve({**caption, "steps": 1})))
+    list(train(resolve({**translate, "steps": 1, "run": str(tmp_path / "other")})))
+    (tmp_path / "run" / "vocabulary.json").write_bytes((tmp_path / "other" / "vocabulary.json").read_bytes())
+    with pytest.raises(CheckpointError, match=r"vocabulary\.json is not that of the model"):
+        load_translator(caption["run"])
 
 
 @pytest.mark.parametrize(
@@ -173,5 +215,5 @@ def test_a_class_that_training_never_saw(tmp_path):
     list(train(resolve({**options, "run": str(tmp_path / "run")})))
     model = load_translator(tmp_path / "run")
     table = examples_of(tmp_path / "run", write(tmp_path / "new.jsonl", [{"label": "c", "text": "c1"}]))
-    with pytest.raises(DataError, match=r"line 1: 'c' is no class that the model knows"):
+    with pytest.raises(DataError, match=r"line 1: this is no class \(one of a, b\), which is what the model reads"):
         paired(model, table)

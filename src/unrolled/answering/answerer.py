@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.answering.head import Answer, Estimate, Head, Tagged, head_of
-from unrolled.answering.reading import Reading, reading_of
+from unrolled.answering.reading import Frames, Reading, Words, reading_of
 from unrolled.checkpoint.model import Description
 from unrolled.checkpoint.run import RunDirectory
 from unrolled.equations.extension import core_of, read_states, with_readout
 from unrolled.equations.system import System
-from unrolled.errors import CheckpointError, DataError
+from unrolled.errors import CheckpointError, ConfigurationError, DataError
 from unrolled.nn.language import sizes_of
 from unrolled.nn.many_to_many import ManyToMany, WordsAndLetters
 from unrolled.nn.many_to_one import ManyToOne
@@ -72,6 +72,11 @@ class AnswererDescription(Description):
         return layer
 
     def _words_and_letters(self, system: System, numbers: dict[str, Any]) -> WordsAndLetters:
+        if not system.states:
+            raise ConfigurationError(
+                "a word is read letter by letter by the same recurrence, which needs a state to end in: write "
+                "equations with one, such as h_t = tanh(U x_t + W h_{t-1})"
+            )
         width = self.embedding or self.hidden
         half = max(1, width // 2)
         core = core_of(system, read_states(system))
@@ -148,4 +153,8 @@ def load_answerer(run: Path | str, device: torch.device | str = "cpu") -> Answer
         raise CheckpointError(
             f"{directory.path}: the model has {description.answers} scores, and config.json names {head.size} answers"
         )
+    words = len(reading.lexicon.words) if isinstance(reading, Words) else 0
+    found = (reading.size, isinstance(reading, Frames), words)
+    if found != (description.reads, description.frames, description.words):
+        raise CheckpointError(f"{directory.path}: vocabulary.json is not that of the model in config.json")
     return Answerer(description.restore(directory, device), reading, head, description.aligned, directory.path)

@@ -120,7 +120,7 @@ def search(
     with torch.no_grad():
         lengths = layer.length_log_probabilities(*given)
         if lengths is None:
-            found = beam_search(_Branches(layer, given, None), beams, most + 1, length_penalty, allowed)
+            found = beam_search(_Branches(layer, given, None), beams, most, length_penalty, allowed)
         else:
             found = _of_lengths(layer, given, lengths, beams, length_penalty, allowed)
     return [Composed(each.symbols, each.log_probability, each.ended) for each in found]

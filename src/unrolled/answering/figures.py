@@ -60,8 +60,10 @@ class Answers:
 
 @dataclass(frozen=True)
 class Estimates:
-    """Of numbers: the root of the mean squared error, the mean absolute error, and the share of the variance that is
-    explained (R²: 1 is perfect, 0 no better than the mean)."""
+    """Of numbers: the root of the mean squared error and the mean absolute error, over all of them, and the share of
+    the variance that is explained (R²: 1 is perfect, 0 no better than the mean), of each component, in the mean, as
+    they may have different scales. Of what never varies all is explained where it is met exactly, else nothing.
+    """
 
     rmse: float
     mae: float
@@ -72,15 +74,17 @@ class Estimates:
     @classmethod
     def of(cls, found: Array, wanted: Array, unit: str = "example") -> Estimates:
         """From estimates and right numbers (N, n), N at least 1."""
-        error, spread = found - wanted, wanted - wanted.mean(0)
-        left = float((error**2).sum() / (spread**2).sum()) if spread.any() else float(error.any())
+        assert found.shape == wanted.shape
+        error, varies = found - wanted, np.ptp(wanted, 0) > 0
+        spread = np.where(varies, ((wanted - wanted.mean(0)) ** 2).sum(0), 1.0)
+        left = np.where(varies, (error**2).sum(0) / spread, error.any(0))
         rmse = float(np.sqrt((error**2).mean()))
-        return cls(rmse, float(np.abs(error).mean()), 1 - left, len(wanted), unit)
+        return cls(rmse, float(np.abs(error).mean()), float(1 - left.mean()), len(wanted), unit)
 
     @property
     def badness(self) -> float:
-        """The error."""
-        return self.rmse
+        """The share of the variance that is not explained."""
+        return 1 - self.explained
 
     @property
     def summary(self) -> str:

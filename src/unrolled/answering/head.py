@@ -149,6 +149,8 @@ class Numbers(Head):
         rows = rows.reshape(-1, 1) if rows.ndim < 2 else rows
         if rows.shape[1] != self.size:
             raise DataError(f"{where}: the target has {rows.shape[1]} numbers, and the model answers with {self.size}")
+        if not self.scale.fits(rows):
+            raise DataError(f"{where}: the target is too large beside those of the training data")
         return self.scale.scaled(rows)
 
     def losses(self, scores: Tensor, targets: Tensor) -> Tensor:

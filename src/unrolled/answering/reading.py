@@ -141,15 +141,12 @@ class Frames(Reading):
         return len(self.scale)
 
     def accept(self, value: Any) -> Any | None:
-        """See ``Reading``; numbers (T,) are frames of one number, and [] has no frame."""
-        try:
-            frames = np.asarray(value, np.float64)
-        except (TypeError, ValueError):
+        """See ``Reading``; [] has no frame."""
+        frames = _numbers(value)
+        if frames is None or not frames.ndim:
             return None
-        frames = frames.reshape(-1, len(self.scale)) if not frames.size else frames
-        frames = frames[:, None] if frames.ndim == 1 else frames
-        good = frames.ndim == 2 and frames.shape[1] == len(self.scale) and bool(np.isfinite(frames).all())
-        return frames if good and not isinstance(value, str) else None
+        frames = frames.reshape(-1, len(self.scale)) if not frames.size else rows_in_time(frames)
+        return frames if frames.shape[1] == len(self.scale) and self.scale.fits(frames) else None
 
     def encode(self, value: Any) -> Any:
         """See ``Reading``."""
@@ -169,8 +166,12 @@ class Labels(Reading):
     """One of some classes, as a vector with a 1 at its place."""
 
     names: tuple[str, ...]
-    kind = "class"
     unit = "example"
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]  # it names the classes
+        """See ``Reading``."""
+        return f"class (one of {', '.join(self.names[:8])}{', …' if len(self.names) > 8 else ''})"
 
     @property
     def size(self) -> int:
@@ -217,12 +218,11 @@ class Vectors(Reading):
 
     def accept(self, value: Any) -> Any | None:
         """See ``Reading``; whatever its shape is, the numbers stand one after the other."""
-        try:
-            row = np.asarray(value, np.float64).reshape(1, -1)
-        except (TypeError, ValueError):
+        row = _numbers(value)
+        if row is None or row.size != len(self.scale):
             return None
-        good = row.shape[1] == len(self.scale) and bool(np.isfinite(row).all())
-        return row if good and isinstance(value, list | np.ndarray) else None
+        row = row.reshape(1, -1)
+        return row if self.scale.fits(row) else None
 
     def encode(self, value: Any) -> Any:
         """See ``Reading``."""
@@ -239,6 +239,22 @@ class Vectors(Reading):
     def length(self, item: Any) -> int:
         """See ``Reading``."""
         return 1
+
+
+def rows_in_time(array: Any) -> Any:
+    """An array as frames (T, n): (T,) has one number at each step, and what has more dimensions a row of numbers."""
+    return array.reshape(len(array), int(np.prod(array.shape[1:])))
+
+
+def _numbers(value: Any) -> Any | None:
+    """A list of numbers, or of lists of them, as an array; None where it is something else."""
+    if not isinstance(value, list | np.ndarray):
+        return None
+    try:
+        array = np.asarray(value)
+        return array.astype(np.float64) if array.dtype.kind in "iuf" or not array.size else None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _stacked(items: Sequence[Any], size: int) -> torch.Tensor:

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from unrolled.answering.answerer import together
 from unrolled.answering.composing import Choice, Composed, search, write
-from unrolled.answering.reading import Reading, reading_of
+from unrolled.answering.reading import Reading, Texts, reading_of
 from unrolled.checkpoint.model import Description
 from unrolled.checkpoint.run import RunDirectory
 from unrolled.data.vocabulary import Vocabulary
-from unrolled.errors import CheckpointError, DataError
+from unrolled.errors import CheckpointError, ConfigurationError, DataError
 from unrolled.generation.allowed import Allowed
 from unrolled.generation.sampler import Sampler
 from unrolled.nn.encoder_decoder import EncoderDecoder
@@ -96,11 +96,12 @@ class TranslatorDescription(Description):
 
 @dataclass(frozen=True)
 class Written:
-    """A text, its probability, and whether the model ended it (else it came to the greatest length)."""
+    """A text, its probability, whether the model ended it (else it came to the greatest length), and its symbols."""
 
     text: str
     probability: float
     ended: bool
+    symbols: tuple[int, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -109,13 +110,17 @@ class Written:
 
 @dataclass(frozen=True, eq=False)
 class Translator:
-    """A trained model: the layer, what it reads, and the symbols that it writes, of which ``most`` make the longest
-    text."""
+    """A trained model: the layer, what it reads and writes, and the symbols of the ``longest`` text that it met."""
 
     layer: Any
     dictionary: Dictionary
-    most: int
+    longest: int
     path: Path | None = None
+
+    @property
+    def most(self) -> int:
+        """How many symbols a text may have: more than any that was met, as the model should know when to stop."""
+        return 2 * self.longest + 10
 
     @property
     def reading(self) -> Reading:
@@ -134,8 +139,8 @@ class Translator:
     ) -> Iterator[Written]:
         """A text about each input, in their order: always the most probable symbol, or drawn.
 
-        Text i is drawn with the numbers that belong to (seed, i), whatever stands beside it. ``allowed`` are the texts,
-        as ids, of which one is to be written.
+        Text i is drawn with the numbers that belong to (seed, i); what stands beside it changes its probabilities at
+        most by their rounding. ``allowed`` are the texts, as ids, of which one is to be written.
         """
         first = 0
         for some in together(inputs, SIDE_BY_SIDE):
@@ -159,9 +164,19 @@ class Translator:
         """Some texts as ids, for ``answers`` and ``best``.
 
         Raises:
-            UnknownSymbolError: one has a symbol that the model cannot write; ConfigurationError: there is none.
+            UnknownSymbolError: one has a symbol that the model cannot write; ConfigurationError: there is none, or one
+                is longer than the model can write.
         """
-        return Allowed([self.dictionary.target.encode(text, where=f"the allowed {text!r}").tolist() for text in texts])
+        limit = self.most - 1 if self.layer.longest is None else self.layer.longest
+        found = []
+        for text in texts:
+            found.append(self.dictionary.target.encode(text, where=f"the allowed {text!r}").tolist())
+            if len(found[-1]) > limit:
+                raise ConfigurationError(
+                    f"the allowed {text!r} has {len(found[-1])} symbols, and this model writes at most {limit}; leave "
+                    "it out"
+                )
+        return Allowed(found)
 
     @property
     def _like(self) -> Tensor:
@@ -169,7 +184,8 @@ class Translator:
         return like
 
     def _told(self, text: Composed) -> Written:
-        return Written(self.dictionary.target.decode(text.symbols), math.exp(text.log_probability), text.ended)
+        decoded = self.dictionary.target.decode(text.symbols)
+        return Written(decoded, math.exp(text.log_probability), text.ended, text.symbols)
 
 
 def load_translator(run: Path | str, device: torch.device | str = "cpu") -> Translator:
@@ -181,14 +197,7 @@ def load_translator(run: Path | str, device: torch.device | str = "cpu") -> Tran
     directory = RunDirectory.open(run)
     description = TranslatorDescription.from_json(directory.expect(*TASKS).get("model", {}))
     dictionary = directory.read_symbols(Dictionary.from_json)
-    if len(dictionary.target) != description.symbols:
-        raise CheckpointError(
-            f"{directory.path}: the model writes {description.symbols} symbols, and its vocabulary has "
-            f"{len(dictionary.target)}"
-        )
-    return Translator(description.restore(directory, device), dictionary, most(description.longest), directory.path)
-
-
-def most(longest: int) -> int:
-    """How many symbols a text may have: more than any that was met, as the model should know when to stop."""
-    return 2 * longest + 10
+    source, sizes = dictionary.source, (dictionary.source.size, len(dictionary.target))
+    if sizes != (description.reads, description.symbols) or isinstance(source, Texts) != description.text:
+        raise CheckpointError(f"{directory.path}: vocabulary.json is not that of the model in config.json")
+    return Translator(description.restore(directory, device), dictionary, description.longest, directory.path)

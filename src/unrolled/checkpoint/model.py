@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
 import torch
 from torch import nn
 
@@ -39,10 +40,13 @@ class Description:
             CheckpointError: it is another one.
         """
         data = {"precision": "fp32", **data}  # runs were saved before there was a choice
-        names = {field.name for field in fields(cls)}
-        if set(data) != names or data["dtype"] not in DTYPES or data["precision"] not in PRECISIONS:
+        known = data.get("dtype") in DTYPES and data["precision"] in PRECISIONS
+        if not known or set(data) != {field.name for field in fields(cls)}:
             raise CheckpointError('the "model" of config.json is not one that this version of unrolled can build')
-        return cls(**data)
+        try:
+            return msgspec.convert(data, cls)
+        except msgspec.ValidationError as error:
+            raise CheckpointError(f'the "model" of config.json is damaged: {error}') from error
 
     def build(self, device: torch.device | str = "cpu") -> nn.Module:
         """A model with fresh parameters, drawn from torch's random numbers."""

@@ -20,7 +20,7 @@ OK, FAILED, USAGE, NOT_MET, INTERRUPTED = 0, 1, 2, 3, 130
 # Cyclopts takes a lone "-" for an option without a name; no path or text that a user types can equal this stand-in.
 STANDARD_INPUT = "\x00-"
 
-TRAIN = """Train a model that writes, on a text, or one that classifies, on examples.
+TRAIN = """Train a model that writes, on a text, or one that answers, describes or translates, on examples.
 
 Ctrl-C saves, and --resume goes on from there. A flag wins over --config, which wins over --preset.
 """

@@ -38,7 +38,7 @@ def evaluate(
     run
         A run directory that `unrolled train` made.
     text
-        A file, a folder, a glob, or - for standard input; for a classifier or a tagger a file or folder of examples.
+        A file, a folder, a glob, or - for standard input; for a model that answers a file or folder of examples.
         Without it, what the run held out of its own data.
     share
         The share of the text, at its end, that is predicted: 0.05 is what training holds out, 1 is all of it.

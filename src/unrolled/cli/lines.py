@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from unrolled.cli import from_user
 from unrolled.errors import ConfigurationError
 
-MEANINGS = {"n": "\n", "t": "\t", "\\": "\\"}
+MEANINGS = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
 
 
 def read_lines(file: str, flag: str) -> list[str]:
@@ -19,12 +19,27 @@ def read_lines(file: str, flag: str) -> list[str]:
     Raises:
         DataError: the file cannot be read; ConfigurationError: it has a backslash that means nothing.
     """
-    from unrolled.data.corpora import read_file
+    return [unescaped(line, f"{flag} {where}") for where, line in numbered(from_user(file))]
 
-    file = from_user(file)
-    text = sys.stdin.read() if file == "-" else read_file(Path(file))
-    lines = io.StringIO(text, newline=None)
-    return [unescaped(line.rstrip("\n"), f"{flag} {file}, line {number}") for number, line in enumerate(lines, 1)]
+
+def read_allowed(file: str) -> list[str]:
+    """The texts of a file for --allowed, one a line, blank lines left out; raises as ``read_lines``."""
+    return [line for line in read_lines(file, "--allowed") if line]
+
+
+def numbered(file: str) -> Iterator[tuple[str, str]]:
+    """The lines of a file, or for - of standard input, each with where it stands; raises DataError."""
+    lines = io.StringIO(read_input(file), newline=None)
+    name = "standard input" if file == "-" else file
+    for number, line in enumerate(lines, 1):
+        yield f"{name}, line {number}", line.removesuffix("\n")
+
+
+def read_input(file: str) -> str:
+    """The text of one file, or for - of standard input; raises DataError."""
+    from unrolled.data.corpora import read_file, read_text
+
+    return read_text("-") if file == "-" else read_file(Path(file))
 
 
 def unescaped(line: str, where: str) -> str:
@@ -37,7 +52,7 @@ def unescaped(line: str, where: str) -> str:
     def meaning(match: re.Match[str]) -> str:
         if match[1] not in MEANINGS:
             raise ConfigurationError(
-                rf"{where}: {match[0]} means nothing; write \n for a line break, \t for a tab, \\ for a backslash"
+                rf"{where}: {match[0]} means nothing; write \n or \r for a line break, \t for a tab, \\ for a backslash"
             )
         return MEANINGS[match[1]]
 
@@ -46,4 +61,4 @@ def unescaped(line: str, where: str) -> str:
 
 def escaped(text: str) -> str:
     """A text on one line."""
-    return text.replace("\\", "\\\\").replace("\n", "\\n")
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")

@@ -30,7 +30,13 @@ def numbers(value: Any) -> str:
 def encodable(text: str) -> str:
     """A text that stdout's encoding can take."""
     encoding = sys.stdout.encoding or "utf-8"
-    return text.encode(encoding, "replace").decode(encoding)
+    return text.encode(encoding, "replace").decode(encoding, "replace")
+
+
+def json_line(document: Any) -> str:
+    """A document as one line of JSON, with the letters as they are where stdout can take them."""
+    line = json_format.dumps(document, ensure_ascii=False)
+    return line if encodable(line) == line else json_format.dumps(document)
 
 
 def printable(text: str) -> str:

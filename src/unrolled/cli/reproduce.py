@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,8 @@ from cyclopts import Parameter
 
 from unrolled.cli import NOT_MET, OK
 from unrolled.cli.options import Switch
-from unrolled.errors import CheckpointError
+from unrolled.cli.output import encodable, json_line
+from unrolled.errors import CheckpointError, ConfigurationError
 
 
 def reproduce(
@@ -52,12 +52,17 @@ def reproduce(
     from unrolled.cli.display import display
     from unrolled.reproduce import reproduction
     from unrolled.reproduce.bench import Bench
+    from unrolled.reproduce.report import place
     from unrolled.training.events import Event, Finished
 
     measure = reproduction(name)
     folder = runs or _free(name)
     if folder.exists():
         raise CheckpointError(f"{folder} exists already and is not overwritten; choose another --runs")
+    if data is not None and not data.is_dir():
+        raise ConfigurationError(f"--data {data} is no folder; it holds the data sets names, sentiment, pos-french")
+    if output is not None:
+        place(output, name)  # what is wrong with it is said before an hour of training, not after
     with display(json=False, quiet=quiet) as show:
 
         def progress(event: Event) -> None:
@@ -65,9 +70,9 @@ def reproduce(
                 show(event)
 
         report = measure(Bench(folder, data, quick, progress))
+    print(json_line(report.to_dict()) if json else encodable(report.markdown()))
     if output is not None:
         report.write(output)
-    print(json_format.dumps(report.to_dict(), ensure_ascii=False) if json else report.markdown())
     return OK if report.holds or quick else NOT_MET
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from unrolled.cli import OK, from_user
-from unrolled.cli.lines import escaped, read_lines, unescaped
+from unrolled.cli.lines import escaped, read_allowed, read_input, read_lines, unescaped
 from unrolled.cli.options import Switch
 from unrolled.errors import ConfigurationError
 
@@ -97,7 +97,8 @@ def sample(
     stream
         Number of the text, or of the first of --prompts: further texts of the same seed.
     state
-        Go on from a file that --save-state wrote, with the same options and seed as if it had been one call.
+        Go on from a file that --save-state wrote, with the same options and seed as if it had been one call; a text of
+        --until is looked for anew.
     save_state
         Write to this file what is needed to go on.
     unknown
@@ -148,7 +149,7 @@ def _check(given: set[str]) -> None:
 
 def _ends(length: int | None, until: tuple[str, ...], allowed: str | None) -> Options:
     """When a text ends."""
-    texts = None if allowed is None else [line for line in read_lines(allowed, "--allowed") if line]
+    texts = None if allowed is None else read_allowed(allowed)
     return {
         "length": LENGTH if length is None and allowed is None else length,
         "until": [unescaped(from_user(each), "--until") for each in until] or None,
@@ -160,7 +161,7 @@ def _primes(prime: str, prompts: str | None) -> list[str]:
     """How the texts begin."""
     if prompts is not None:
         return read_lines(prompts, "--prompts")
-    return [sys.stdin.read() if from_user(prime) == "-" else prime]
+    return [read_input("-") if from_user(prime) == "-" else prime]
 
 
 def _writer(run: Path, device: str, precision: str | None) -> Writer:

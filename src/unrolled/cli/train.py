@@ -37,7 +37,7 @@ def train(
     quiet: Annotated[Switch, Parameter(group=GROUPS["Reports"])] = False,
     debug: Annotated[Switch, Parameter(group=GROUPS["Reports"])] = False,
 ) -> int:
-    """Train a model that writes, on a text, or one that classifies, on examples (--task classify --data FILE).
+    """Train a model that writes, on a text, or one that answers, on examples (--task classify --data FILE).
 
     Parameters
     ----------

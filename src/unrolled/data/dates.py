@@ -121,8 +121,11 @@ def date_pairs(
     chosen = styles_of("known") if styles is None else tuple(styles)
     if part not in get_args(Part):
         raise ConfigurationError(f"a part {part!r} does not exist; the parts are {', '.join(get_args(Part))}")
-    if count < 0 or not chosen:
-        raise ConfigurationError(f"{count} pairs in {len(chosen)} styles: ask for at least 0 pairs in at least 1")
+    if count < 0 or seed < 0 or not chosen:
+        raise ConfigurationError(
+            f"{count} pairs in {len(chosen)} styles, seed {seed}: ask for at least 0 pairs in at least 1 style, and a "
+            "seed from 0"
+        )
     days = np.arange(first.toordinal(), last.toordinal() + 1)
     days = days[_in_test(days) == (part == "test")]
     if not len(days):

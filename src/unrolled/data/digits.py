@@ -43,8 +43,10 @@ def digits(part: Part) -> Digits:
     """The pictures of one part: each of the 1,797 is in one part alone.
 
     Raises:
-        DataError: scikit-learn, which brings them, is not installed.
+        DataError: scikit-learn, which brings them, is not installed; ConfigurationError: there is no such part.
     """
+    if part not in SHARES:
+        raise ConfigurationError(f"there is no part {part!r}; the parts are {', '.join(SHARES)}")
     pictures, labels = _all()
     order = np.random.Generator(np.random.PCG64(SPLIT)).permutation(len(labels))
     ends = dict(zip(SHARES, np.round(np.cumsum(list(SHARES.values())) * len(labels)).astype(int), strict=True))
@@ -59,9 +61,10 @@ def digit_streams(count: int, seed: int, part: Part, shortest: int = 3, longest:
     Raises:
         ConfigurationError: fewer than 0 streams, or digits; DataError: as ``digits``.
     """
-    if count < 0 or not 0 <= shortest <= longest:
+    if count < 0 or seed < 0 or not 0 <= shortest <= longest:
         raise ConfigurationError(
-            f"{count} streams of {shortest} to {longest} digits: ask for at least 0 streams, and for a range from 0 up"
+            f"{count} streams of {shortest} to {longest} digits, seed {seed}: ask for at least 0 streams, a range from "
+            "0 up, and a seed from 0"
         )
     found = digits(part)
     rng = np.random.Generator(np.random.PCG64(seed))

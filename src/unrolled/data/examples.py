@@ -98,6 +98,11 @@ def read_table(path: Path | str) -> Table:
         raise DataError(f"{name} cannot be read: {reason}; check the name and the permissions") from error
 
 
+def is_table(path: Path) -> bool:
+    """Does the name say that this file holds examples in columns?"""
+    return path.suffix.lower() in _READERS
+
+
 def split(table: Table, share: float, seed: int, by: str | None = None) -> tuple[Table, Table]:
     """The table in two: what stays for training, and a random ``share`` (between 0 and 1) that is held out.
 
@@ -110,7 +115,7 @@ def split(table: Table, share: float, seed: int, by: str | None = None) -> tuple
         raise ConfigurationError(f"share={share}, seed={seed} cannot split; a share is between 0 and 1, a seed from 0")
     groups: dict[Hashable, list[int]] = defaultdict(list)
     for index, value in enumerate(range(len(table)) if by is None else table.column(by)):
-        groups[_key(value)].append(index)
+        groups[comparable(value)].append(index)
     if len(groups) < 2:
         same = f" with the same {by}" if by is not None and len(table) > 1 else ""
         raise DataError(f"{_count(len(table), 'example')}{same} cannot be split into two parts; give more examples")
@@ -130,11 +135,11 @@ def without_duplicates(table: Table) -> Table:
     """The table with only the first of the examples that are equal in all columns."""
     first: dict[Hashable, int] = {}
     for index, row in enumerate(zip(*table.columns.values(), strict=True)):
-        first.setdefault(tuple(map(_key, row)), index)
+        first.setdefault(tuple(map(comparable, row)), index)
     return table.select(first.values())
 
 
-def _key(value: Any) -> Hashable:
+def comparable(value: Any) -> Hashable:
     """What is equal where values are; adding 0 turns -0.0 into 0.0."""
     return (value.dtype.str, value.shape, (value + 0).tobytes()) if isinstance(value, np.ndarray) else value
 

@@ -31,9 +31,10 @@ class Lexicon:
     @classmethod
     def of(cls, sentences: Iterable[Sentence]) -> Lexicon:
         """The lexicon of some sentences."""
-        counts = Counter(word for sentence in sentences for word in sentence)
+        met = [word for sentence in sentences for word in sentence]
+        counts = Counter(met)
         often = sorted(word for word, count in counts.items() if count > 1 and word != UNKNOWN)
-        return cls(Vocabulary.frequent(["".join(counts)] * 2), (UNKNOWN, *often))
+        return cls(Vocabulary.frequent(met), (UNKNOWN, *often))
 
     def encode(self, sentence: Sentence) -> tuple[Ids, list[Ids]]:
         """The number of each word (T,), and the letters of each."""

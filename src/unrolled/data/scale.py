@@ -28,13 +28,20 @@ class Scale:
 
     @classmethod
     def of(cls, arrays: Iterable[Array]) -> Scale:
-        """The scale of all rows of some arrays (T_i, n) together; without any row it changes nothing."""
+        """The scale of all rows of some arrays (T_i, n) together; without any row it changes nothing.
+
+        Raises:
+            DataError: the numbers are too large to have one.
+        """
         arrays = list(arrays)
         rows = np.concatenate([np.asarray(array, np.float64) for array in arrays])
         if not len(rows):
             return cls((0.0,) * rows.shape[1], (1.0,) * rows.shape[1])
-        deviation = rows.std(0)
-        return cls(tuple(rows.mean(0).tolist()), tuple(np.where(np.ptp(rows, 0) > 0, deviation, 1.0).tolist()))
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, deviation = rows.mean(0), rows.std(0)
+        if not np.isfinite([mean, deviation]).all():
+            raise DataError(f"numbers up to {np.abs(rows).max():.3g} are too large; give them in another unit")
+        return cls(tuple(mean.tolist()), tuple(np.where(np.ptp(rows, 0) > 0, deviation, 1.0).tolist()))
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -42,6 +49,11 @@ class Scale:
     def scaled(self, rows: Array) -> Array:
         """Rows (T, n) on this scale."""
         return (np.asarray(rows, np.float64) - np.array(self.mean)) / np.array(self.deviation)
+
+    def fits(self, rows: Array) -> bool:
+        """Are rows (T, n), on this scale, numbers that single precision holds?"""
+        with np.errstate(over="ignore"):
+            return bool(np.isfinite(self.scaled(rows).astype(np.float32)).all())
 
     def unscaled(self, rows: Array) -> Array:
         """Rows (T, n) as they were before ``scaled``."""

@@ -36,6 +36,7 @@ class EncoderDecoder(nn.Module):
         hidden: size of all else.
         attention: whether the decoder looks back at the source.
         bidirectional: whether the encoder reads backwards too; its last states are then two.
+        backward: another recurrence for that, as for ``Recurrent``.
         embedding: size of the vectors that stand for symbols (``hidden`` unless given).
         enters, stop, longest: as for ``OneToMany``; num_layers, dropout, ``**options``, of both: as for ``Recurrent``.
 
@@ -55,7 +56,8 @@ class EncoderDecoder(nn.Module):
 
     def __init__(
         self, recurrence: Recurrence | System | str, reads: int, symbols: int, hidden: int, *, attention: bool = False,
-        encoder: Recurrence | System | str | None = None, bidirectional: bool = True, enters: Enters = "state",
+        encoder: Recurrence | System | str | None = None, bidirectional: bool = True,
+        backward: Recurrence | System | str | None = None, enters: Enters = "state",
         stop: Stop | str = "end", longest: int = 100, embedding: int | None = None, num_layers: int = 1,
         dropout: float = 0.0, **options: Any,
     ) -> None:  # fmt: skip
@@ -63,7 +65,7 @@ class EncoderDecoder(nn.Module):
         system = as_system(recurrence if encoder is None else encoder)
         self.reads, self.symbols = reads, symbols
         self.encoder = ManyToOne(
-            system, num_layers, bidirectional, dropout, readout=False, embedding=embedding or hidden,
+            system, num_layers, bidirectional, dropout, readout=False, backward=backward, embedding=embedding or hidden,
             sizes=sizes_of(without_readout(system), reads, None, hidden), **options,
         )  # fmt: skip
         context = sum(self.encoder.top_sizes().values())
@@ -94,6 +96,11 @@ class EncoderDecoder(nn.Module):
             raise ConfigurationError("This model has no attention whose weights one could see: make it with one.")
         weights = self.decoder.weights(context, sequences, memory)
         return [own[:, : len(each)] for own, each in zip(weights, sources, strict=True)]
+
+    @property
+    def longest(self) -> int | None:
+        """As ``OneToMany.longest``."""
+        return self.decoder.longest
 
     def length_log_probabilities(self, sources: Sequence[Tensor]) -> Tensor | None:
         """Of each length (B, longest + 1); None where the length is not drawn first."""

@@ -49,7 +49,8 @@ class WordsAndLetters(nn.Module):
         counts = [len(each) for each in words]
         spelled = [word for sentence in letters for word in sentence]
         if not spelled:
-            return [self.words.weight.new_zeros(0, self._answers()) for _ in words]
+            none = self.words.weight[:0, :1].expand(0, self._answers())  # a part of the graph, as any other result
+            return [none for _ in words]
         vectors, _ = self.letters(spelled)
         read = self.dropout(torch.cat([self.words(torch.cat(list(words))), vectors], -1))
         found: list[Tensor] = self.sentence.logits(list(torch.split(read, counts)))[0]

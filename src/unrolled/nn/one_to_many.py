@@ -148,6 +148,11 @@ class OneToMany(nn.Module):
         """How many outcomes ``nats`` counts in each sequence (B,): its symbols, and its end or its length."""
         return torch.tensor([each.numel() + 1 for each in sequences], dtype=torch.int64)
 
+    @property
+    def longest(self) -> int | None:
+        """The longest sequence, where the length is drawn first; else None."""
+        return self.stop.longest
+
     def length_log_probabilities(self, context: Tensor) -> Tensor | None:
         """Of each length (B, longest + 1); None where the length is not drawn first."""
         return self.stop.lengths(context)

@@ -68,16 +68,28 @@ class Report:
         """Put the report into a page between its two marks, or at the end of the page, or into a new one.
 
         Raises:
-            DataError: the page cannot be read or written, or has only one of the marks.
+            DataError: as ``place``; CheckpointError: it cannot be written.
         """
-        begin, end = f"<!-- unrolled reproduce {self.name} -->", f"<!-- end of {self.name} -->"
-        try:
-            page = path.read_text("utf-8") if path.exists() else ""
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path} cannot be read: {error}") from error
-        if (begin in page) != (end in page):
-            raise DataError(f"{path} has only one of the marks {begin} and {end}; write both, or none")
-        if begin not in page:
-            page = f"{page.rstrip()}\n\n{begin}\n{end}\n".lstrip()
-        before, after = page.split(begin, 1)[0], page.split(end, 1)[1]
-        atomic.write(path, f"{before}{begin}\n\n{self.markdown()}\n{end}{after}".encode())
+        before, after = place(path, self.name)
+        atomic.write(path, f"{before}\n\n{self.markdown()}\n{after}".encode())
+
+
+def place(path: Path, name: str) -> tuple[str, str]:
+    """What stands on a page before and after the report of that name, with the marks.
+
+    Raises:
+        DataError: the page cannot be read, its folder is not there, or the marks are not a pair.
+    """
+    begin, end = f"<!-- unrolled reproduce {name} -->", f"<!-- end of {name} -->"
+    if not path.absolute().parent.is_dir():
+        raise DataError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
+    try:
+        page = path.read_text("utf-8") if path.exists() else ""
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    counts = page.count(begin), page.count(end)
+    if counts == (0, 0):
+        page = f"{page.rstrip()}\n\n{begin}\n{end}\n".lstrip()
+    elif counts != (1, 1) or page.index(begin) > page.index(end):
+        raise DataError(f"{path} has no pair of marks {begin} … {end}; write each once, in this order, or none")
+    return page[: page.index(begin) + len(begin)], page[page.index(end) :]

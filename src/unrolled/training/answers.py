@@ -19,6 +19,7 @@ from unrolled.answering import Answerer, Answers, Classes, Estimates
 from unrolled.answering.answerer import SIDE_BY_SIDE
 from unrolled.data.batches import Batches
 from unrolled.data.lanes import Position
+from unrolled.errors import DataError
 from unrolled.training.config import TrainConfig
 from unrolled.training.task import Task
 
@@ -43,6 +44,8 @@ class AnsweringTask(Task):
     def __init__(self, config: TrainConfig, model: Answerer, parts: Sequence[Examples]) -> None:
         self.name, self.model, self.layer = config.task, model, model.layer
         self.training, self.validation, self.test = parts
+        for examples in parts:
+            check_answers(examples, model.unit)
         lengths = [model.reading.length(item) for item in self.training.inputs]
         self.batches = Batches(lengths, config.batch, config.seed)
         self.answers = sum(map(len, self.training.targets)) / len(lengths)  # of an example, in the mean
@@ -83,8 +86,23 @@ class AnsweringTask(Task):
         return f"unrolled predict {path} FILE"
 
 
+def check_answers(examples: Examples, unit: str) -> None:
+    """There must be something to answer.
+
+    Raises:
+        DataError: there is nothing.
+    """
+    if not sum(map(len, examples.targets)):
+        raise DataError(f"a part of the data has {len(examples.inputs)} examples without any {unit}; give longer ones")
+
+
 def evaluate_answers(model: Answerer, examples: Examples) -> Generator[float, None, Answers | Estimates]:
-    """Measure on some examples, yielding the share done; the layer's mode is left as it was."""
+    """Measure on some examples, yielding the share done; the layer's mode is left as it was.
+
+    Raises:
+        DataError: there is nothing to answer.
+    """
+    check_answers(examples, model.unit)
     training, count = model.layer.training, len(examples.inputs)
     model.layer.eval()
     scores, targets = [], []

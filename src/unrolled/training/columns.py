@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unrolled.answering.reading import rows_in_time
 from unrolled.data.examples import Table
 from unrolled.errors import DataError
 
@@ -52,7 +53,7 @@ def frames(table: Table, name: str, flag: str) -> list[Any]:
     for where, value in zip(table.where, column(table, name, flag), strict=True):
         if not isinstance(value, np.ndarray):
             raise DataError(f"{where}: the column {name} holds {_kind(value)}; {flag} is one of lists of numbers")
-        found.append(value[:, None] if value.ndim == 1 else value.reshape(len(value), int(np.prod(value.shape[1:]))))
+        found.append(rows_in_time(value))
     return found
 
 
@@ -81,7 +82,7 @@ def labels(table: Table, name: str, flag: str) -> list[str]:
 
 
 def numbers(table: Table, name: str, flag: str) -> list[Any]:
-    """A column of numbers, each a float, or an array of one or several for each step."""
+    """A column of numbers, each a float, or an array (T, n) with some for each step."""
     found = []
     for where, value in zip(table.where, column(table, name, flag), strict=True):
         if isinstance(value, str):  # as every cell of a CSV file
@@ -93,7 +94,7 @@ def numbers(table: Table, name: str, flag: str) -> list[Any]:
             raise DataError(
                 f"{where}: the column {name} holds no number; {flag} is one of numbers, or of lists of them"
             )
-        found.append(value)
+        found.append(rows_in_time(value) if isinstance(value, np.ndarray) else value)
     return found
 
 

@@ -20,6 +20,7 @@ from msgspec import Meta
 from unrolled.data.truncation import Truncation
 from unrolled.errors import ConfigurationError
 from unrolled.training.budget import Budget
+from unrolled.training.defaults import BELONGS, PRESETS, TASKS
 
 DEFAULT_EPOCHS = 50
 
@@ -176,13 +177,21 @@ class TrainConfig:
                 f"--data is {self.data!r}: the only corpus to download is shakespeare. A file to learn to write from "
                 "is TEXT, without a flag; examples to learn to answer from take --task classify."
             )
-        if self.task == "language" and self.bidirectional:
+        if self.task in ("language", "caption") and self.bidirectional:
             raise ConfigurationError(
                 "a model that writes cannot read in both directions: what comes after the text is what it is to write; "
                 "leave --bidirectional out"
             )
         if self.task != "language" and self.data is None:
-            raise ConfigurationError(f"--task {self.task} learns from examples; name their file or folder with --data")
+            named = f", not as TEXT ({self.text})" if self.text is not None else ""
+            raise ConfigurationError(
+                f"--task {self.task} learns from examples; name their file or folder with --data{named}"
+            )
+        if not 0 < self.held_out < 0.5:
+            raise ConfigurationError(
+                f"--held-out is {self.held_out}: as much is tested on as chosen by, and the rest trained on, so that "
+                "it lies above 0 and below 0.5"
+            )
 
     @property
     def limits(self) -> dict[str, float]:
@@ -203,105 +212,6 @@ class TrainConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, under the names of the options."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
-
-
-PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "default": {},
-        "tiny": {
-            "limit": 500_000,
-            "recurrence": "gru",
-            "layers": 1,
-            "hidden": 128,
-            "learning_rate": 5e-3,
-            "schedule": "cosine",
-            "minutes": 1.0,
-            "evaluate_every": 400,
-            "threads": 1,  # so small a network gains nothing from a second, and loses much where other programs run
-        },
-    }
-)
-
-
-# What suits a task, in place of the defaults of a model that writes.
-TASKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "language": {},
-        "classify": {
-            "recurrence": "gru",
-            "layers": 1,
-            "hidden": 256,
-            "embedding": 64,
-            "bidirectional": True,
-            "pooling": "max",
-            "dropout": 0.5,
-            "batch": 64,
-            "learning_rate": 2e-3,
-            "schedule": "cosine",
-            "evaluate_every": 200,
-            "epochs": 12,
-        },
-        "regress": {
-            "target": "value",
-            "recurrence": "gru",
-            "layers": 1,
-            "hidden": 128,
-            "embedding": 64,
-            "bidirectional": True,
-            "pooling": "mean",
-            "batch": 32,
-            "learning_rate": 2e-3,
-            "schedule": "cosine",
-            "evaluate_every": 200,
-            "epochs": 20,
-        },
-        "caption": {
-            "input": "label",
-            "target": "text",
-            "recurrence": "gru",
-            "layers": 1,
-            "hidden": 128,
-            "embedding": 32,
-            "enters": "both",
-            "dropout": 0.2,
-            "batch": 64,
-            "learning_rate": 3e-3,
-            "schedule": "cosine",
-            "evaluate_every": 200,
-            "epochs": 10,
-        },
-        "translate": {
-            "target": "translation",
-            "recurrence": "gru",
-            "layers": 1,
-            "hidden": 128,
-            "embedding": 32,
-            "bidirectional": True,
-            "attention": True,
-            "dropout": 0.1,
-            "batch": 64,
-            "learning_rate": 3e-3,
-            "schedule": "cosine",
-            "evaluate_every": 500,
-            "epochs": 10,
-        },
-        "tag": {
-            "input": "form",
-            "target": "upos",
-            "recurrence": "lstm",
-            "layers": 1,
-            "hidden": 200,
-            "embedding": 100,
-            "bidirectional": True,
-            "dropout": 0.5,
-            "batch": 16,
-            "learning_rate": 2e-3,
-            "schedule": "cosine",
-            "evaluate_every": 200,
-            "epochs": 20,
-        },
-    }
-)
 
 
 @cache
@@ -328,6 +238,7 @@ def resolve(
     start = base.to_dict() if base else TASKS.get(task or "language", {})
     if any(name in layer for layer in given for name in ("epochs", "steps", "minutes")) and not base:
         start = {name: value for name, value in start.items() if name != "epochs"}  # a limit of the user's own
+    _check_task(task or (base.task if base else "language"), {**given[1], **flags})
     layers: list[Mapping[str, Any]] = [start, *given]
     merged: dict[str, Any] = {}
     for layer in layers:
@@ -338,6 +249,17 @@ def resolve(
             merged.pop("text", None)
         merged.update(layer)
     return from_dict(merged)
+
+
+def _check_task(task: str, flags: Mapping[str, Any]) -> None:
+    """An option that a task does not have would change nothing, and who gave it would think otherwise."""
+    defaults = {field.name: field.default for field in fields(TrainConfig)}
+    for name, value in flags.items():
+        tasks = BELONGS.get(name, (task,))
+        if task not in tasks and value != defaults[name]:
+            raise ConfigurationError(
+                f"{flag(name)} is an option of --task {' and '.join(tasks)}, and this is --task {task}; leave it out"
+            )
 
 
 def from_dict(options: Mapping[str, Any], where: str = "the configuration") -> TrainConfig:

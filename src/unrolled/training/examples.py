@@ -14,7 +14,7 @@ import torch
 
 from unrolled.answering import Answerer, AnswererDescription, Classes, Frames, Head, Numbers, Reading, Texts, Words
 from unrolled.answering.reading import reading_of
-from unrolled.data.examples import Table, read_table, split, without_duplicates
+from unrolled.data.examples import Table, comparable, is_table, read_table, split, without_duplicates
 from unrolled.data.lexicon import Lexicon
 from unrolled.data.scale import Scale
 from unrolled.data.vocabulary import Vocabulary
@@ -26,19 +26,24 @@ from unrolled.training.material import Material, common
 from unrolled.training.task import Task
 
 SPLIT = 0  # the seed of the split: all runs on the same examples are tested on the same ones
-PARTS = ("train", "dev", "test")  # names of files in a folder that was split already
+# Names of files in a folder that was split already, and what else the second one is called.
+PARTS = ("train", "dev", "test")
+ALSO = {"valid": "dev", "val": "dev", "validation": "dev"}
 
 
 class ExamplesMaterial(Material):
-    """Examples in three parts, without duplicates; where they are split here, what belongs ``together``
-    is never in two parts."""
+    """Examples in three parts. Where they are split here there are no duplicates, and what belongs ``together`` is
+    never in two parts; a folder that was split already is taken as it is."""
 
     def __init__(self, config: TrainConfig) -> None:
         assert config.data is not None  # the configuration says so
         self.name = Path(config.data).absolute().stem
         parts = [self.read(table, config) for table in _parts(config)]
+        together = self.together(parts[0], config)
         if len(parts) == 1:
-            parts = _split(config, without_duplicates(parts[0]), self.together(parts[0], config))
+            parts = _split(config, without_duplicates(parts[0]), together)
+        elif len(parts) == 2:  # nobody said by what to choose
+            parts = [*split(without_duplicates(parts[0]), config.held_out, SPLIT, by=together), parts[1]]
         self.training, self.validation, self.test = self.parts = parts
         plain = [[[_plain(value) for value in row] for row in _rows(part)] for part in parts]
         self.sha256 = hashlib.sha256(json.dumps(plain, ensure_ascii=True).encode()).hexdigest()
@@ -132,13 +137,30 @@ def encoded(model: Answerer, table: Table) -> Examples:
     Raises:
         DataError: a target is none that the model could answer, or an input none that it can read.
     """
-    inputs = []
+    inputs, targets = encoded_inputs(model.reading, table), []
+    for where, item, value in zip(table.where, inputs, table.column("target"), strict=True):
+        target = model.head.encode(value, where)
+        answers = model.reading.length(item) if model.aligned else 1
+        if len(target) != answers:
+            kind = f"one for each of its {answers} {model.reading.unit}s" if model.aligned else "one"
+            raise DataError(f"{where}: there are {len(target)} right answers, and the model gives {kind}")
+        targets.append(target)
+    return Examples(inputs, targets)
+
+
+def encoded_inputs(reading: Reading, table: Table) -> list[Any]:
+    """The inputs of a table as numbers.
+
+    Raises:
+        DataError: the model cannot read one.
+    """
+    found = []
     for where, value in zip(table.where, table.column("input"), strict=True):
-        if model.reading.accept(value) is None:
-            raise DataError(f"{where}: this is no {model.reading.kind}, which is what the model reads")
-        inputs.append(model.reading.encode(value))
-    targets = zip(table.where, table.column("target"), strict=True)
-    return Examples(inputs, [model.head.encode(value, where) for where, value in targets])
+        accepted = reading.accept(value)
+        if accepted is None:
+            raise DataError(f"{where}: this is no {reading.kind}, which is what the model reads")
+        found.append(reading.encode(accepted))
+    return found
 
 
 def _targets(table: Table, config: TrainConfig) -> Sequence[Any]:
@@ -154,8 +176,11 @@ def _targets(table: Table, config: TrainConfig) -> Sequence[Any]:
 
 def _head(config: TrainConfig, parts: Sequence[Table], aligned: bool) -> Head:
     if config.task == "regress":
-        rows = [np.asarray(value, np.float64) for value in parts[0].column("target")]
-        return Numbers(Scale.of(each.reshape(-1, 1) if each.ndim < 2 else each for each in rows))
+        return Numbers(
+            Scale.of(
+                np.reshape(value, (-1, 1)) if isinstance(value, float) else value for value in parts[0].column("target")
+            )
+        )
     targets = (value for part in parts for value in part.column("target"))
     names = sorted({label for value in targets for label in (value if aligned else (value,))})
     if len(names) < 2:
@@ -175,19 +200,23 @@ def _plain(value: Any) -> Any:
 
 
 def _parts(config: TrainConfig) -> list[Table]:
-    """One table, or those for training, choosing and testing where the data are a folder with train.* and test.*."""
+    """One table; or those for training, choosing and testing, or for training and testing, where the data are a folder
+    with train.* and test.*."""
     path = Path(str(config.data))
-    found = {file.stem: file for file in sorted(path.glob("*")) if file.stem in PARTS} if path.is_dir() else {}
-    if not {"train", "test"} <= set(found):
+    files = [file for file in sorted(path.glob("*")) if is_table(file)] if path.is_dir() else []
+    found = [(ALSO.get(file.stem, file.stem), file) for file in files]
+    names = [name for name, _ in found]
+    if not {"train", "test"} <= set(names):
         return [read_table(path)]
-    training, test = read_table(found["train"]), read_table(found["test"])
-    if "dev" in found:
-        return [training, read_table(found["dev"]), test]
-    return [*split(training, config.held_out, SPLIT), test]
+    for name, file in found:
+        if name not in PARTS or names.count(name) > 1:
+            what = f"is a second {name}" if name in PARTS else "is neither train, dev nor test"
+            raise DataError(f"{file} {what}; leave it out of the folder, or give it a name of its own")
+    return [read_table(file) for part in PARTS for name, file in found if name == part]
 
 
 def _split(config: TrainConfig, table: Table, together: str) -> list[Table]:
-    different = len({_hashable(value) for value in table.column(together)})
+    different = len(set(map(comparable, table.column(together))))
     if different < 3:
         raise DataError(
             f"{config.data} has {different} different {together}s: one to train on, one to choose by and one to test "
@@ -195,7 +224,3 @@ def _split(config: TrainConfig, table: Table, together: str) -> list[Table]:
         )
     rest, test = split(table, config.held_out, SPLIT, by=together)
     return [*split(rest, config.held_out / (1 - config.held_out), SPLIT + 1, by=together), test]
-
-
-def _hashable(value: Any) -> Any:
-    return value.tobytes() if isinstance(value, np.ndarray) else value

@@ -34,6 +34,18 @@ def material_of(config: TrainConfig, corpus: Corpus | None = None) -> Material:
     return TextMaterial(corpus or read_configured(config))
 
 
+def input_of(directory: RunDirectory) -> str:
+    """The column that the model of a run reads.
+
+    Raises:
+        CheckpointError: config.json does not say it.
+    """
+    name = directory.read("config")["train"].get("input")
+    if not isinstance(name, str):
+        raise CheckpointError(f"{directory.path}: config.json does not say which column is read")
+    return name
+
+
 def examples_of(run: Path | str, file: str | None) -> Table:
     """The examples in a file, as the columns "input" and "target"; without one what a run tested on.
 
@@ -41,10 +53,13 @@ def examples_of(run: Path | str, file: str | None) -> Table:
         CheckpointError: the data of the run have changed; DataError: the file cannot be read.
     """
     document = RunDirectory.open(run).read("config")
-    config = from_dict(document["train"])
+    try:
+        config, fingerprint = from_dict(document["train"]), document["corpus"]["sha256"]
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{run}: config.json lacks what a run needs ({error})") from error
     if file is not None:
         return KINDS[config.task].read(read_table(file), config)
     material = KINDS[config.task](config)
-    if material.sha256 != document["corpus"]["sha256"]:
+    if material.sha256 != fingerprint:
         raise CheckpointError(f"the data that {run} was trained on have changed since; give the examples")
     return material.test

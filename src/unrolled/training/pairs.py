@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from unrolled.answering import Labels, Reading, Texts, Vectors
-from unrolled.answering.translator import Dictionary, Translator, TranslatorDescription, most
+from unrolled.answering.translator import Dictionary, Translator, TranslatorDescription
 from unrolled.data.examples import Table
 from unrolled.data.scale import Scale
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.errors import DataError
 from unrolled.training import columns
 from unrolled.training.config import TrainConfig
-from unrolled.training.examples import ExamplesMaterial
+from unrolled.training.examples import ExamplesMaterial, encoded_inputs
 from unrolled.training.material import common
 from unrolled.training.task import Task
 from unrolled.training.translation import Pairs, TranslatingTask
@@ -65,11 +65,10 @@ class PairsMaterial(ExamplesMaterial):
 
     def describe(self, config: TrainConfig, reading: Dictionary) -> TranslatorDescription:
         """See ``Material``."""
-        texts = (text for part in self.parts for text in part.column("target"))
         return TranslatorDescription(
             reads=reading.source.size,
             symbols=len(reading.target),
-            longest=max(len(reading.target.encode(text, "replace")) for text in texts),
+            longest=self._longest(reading),
             text=config.task == "translate",
             attention=config.attention,
             bidirectional=config.bidirectional,
@@ -79,10 +78,13 @@ class PairsMaterial(ExamplesMaterial):
             **common(config),
         )
 
+    def _longest(self, reading: Dictionary) -> int:
+        texts = (text for part in self.parts for text in part.column("target"))
+        return max(len(reading.target.encode(text, "replace")) for text in texts)
+
     def task(self, config: TrainConfig, layer: Any, reading: Dictionary, run: Path, device: torch.device) -> Task:
         """See ``Material``."""
-        longest = self.describe(config, reading).longest
-        model = Translator(layer, reading, most(longest), run)
+        model = Translator(layer, reading, self._longest(reading), run)
         return TranslatingTask(config, model, [paired(model, part) for part in self.parts])
 
 
@@ -92,10 +94,13 @@ def paired(model: Translator, table: Table) -> Pairs:
     Raises:
         DataError: an input is none that the model can read.
     """
-    values = table.column("input")
-    for where, value in zip(table.where, values, strict=True):
-        if model.reading.accept(value) is None:
-            raise DataError(f"{where}: {value!r} is no {model.reading.kind} that the model knows")
-    texts = table.column("target")
+    inputs, texts = encoded_inputs(model.reading, table), table.column("target")
     targets = [model.dictionary.target.encode(text, "replace") for text in texts]
-    return Pairs(values, [model.reading.encode(value) for value in values], texts, targets)
+    for where, target in zip(table.where, targets, strict=True):
+        longest = model.layer.longest
+        if longest is not None and len(target) > longest:
+            raise DataError(
+                f"{where}: the text has {len(target)} symbols, and the longest that this model can draw has "
+                f"{longest}; leave it out, or train with --stop end"
+            )
+    return Pairs(table.column("input"), inputs, texts, targets)

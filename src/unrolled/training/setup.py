@@ -115,7 +115,7 @@ def _assemble(
         torch.set_num_threads(config.threads)
     random = fresh_randomness(config.seed, device)
     with own_randomness(random, device):
-        layer = description.build(device)
+        layer = _built(description, device)
     return Job(
         config=config,
         run=run,
@@ -129,6 +129,15 @@ def _assemble(
     )
 
 
+def _built(description: Description, device: torch.device) -> Any:
+    try:
+        return description.build(device)
+    except RuntimeError as error:
+        if "allocate" not in str(error) and "out of memory" not in str(error):
+            raise
+        raise ConfigurationError(f"so large a model does not fit into memory: {error}; make it smaller") from error
+
+
 def _changed(saved: TrainConfig, changes: Mapping[str, Any], path: str) -> TrainConfig:
     for name in FIXED:
         if name in changes and changes[name] != getattr(saved, name):
@@ -139,7 +148,8 @@ def _changed(saved: TrainConfig, changes: Mapping[str, Any], path: str) -> Train
     if any(name in changes for name in LIMITS):  # a new limit replaces the old ones of every kind
         changes = {**dict.fromkeys(LIMITS), **changes}
     config = resolve(changes, base=saved)
-    return dataclasses.replace(config, run=path, text=_absolute(config.text))
+    data = config.data if config.task == "language" else _absolute(config.data)
+    return dataclasses.replace(config, run=path, text=_absolute(config.text), data=data)
 
 
 def _document(config: TrainConfig, description: Description, material: Material) -> dict[str, Any]:

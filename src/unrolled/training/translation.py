@@ -106,11 +106,9 @@ def evaluate_pairs(model: Translator, pairs: Pairs) -> Generator[float, None, Wr
             yield 0.5 * min(1.0, (begin + SIDE_BY_SIDE) / count)
         found = [written.text for written in model.answers(pairs.values)]
         yield 0.75
-        drawn = [written.text for written in model.answers(pairs.values, Sampler(), DRAWS)]
+        drawn = [len(written.symbols) for written in model.answers(pairs.values, Sampler(), DRAWS)]
         yield 1.0
     finally:
         model.layer.train(training)
-    encode = model.dictionary.target.encode
-    lengths = np.array([len(encode(text, "replace")) for text in drawn])
-    wanted = np.array([len(each) for each in pairs.targets])
-    return Writings.of(np.concatenate(nats), np.concatenate(outcomes), found, pairs.texts, lengths, wanted)
+    lengths = np.array([len(each) for each in pairs.targets])
+    return Writings.of(np.concatenate(nats), np.concatenate(outcomes), found, pairs.texts, np.array(drawn), lengths)
