@@ -134,7 +134,7 @@ class Recurrence:
         >>> print(round(float(tape.gradient("U")), 6), "= 2 (1 - tanh(1)²)")
         0.839949 = 2 (1 - tanh(1)²)
         """
-        from unrolled.explain.tape import tape
+        from unrolled.explain.taping import tape
 
         return tape(self.system, target, wrt, sizes, seed, initial, mode)
 

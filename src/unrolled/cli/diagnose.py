@@ -108,10 +108,10 @@ def _show(found: TruncationBias) -> None:
         k: min(((biases[n].cosine, name) for name, biases in found.parameters.items()), default=(1.0, ""))
         for n, k in enumerate(found.back)
     }
-    print("   k2   cosine              norm                worst parameter")
+    print(f"   k2   {'cosine':<22}  {'norm':<22}  worst parameter")
     for k, bias in zip(found.back, found.whole, strict=True):
         cosine, norm = (f"{m:.3f} ({low:.3f} to {high:.3f})" for m, (low, high) in _parts(bias))
-        print(f"{k:5}   {cosine:<18}  {norm:<18}  {worst[k][1]} {worst[k][0]:.3f}")
+        print(f"{k:5}   {cosine:<22}  {norm:<22}  {worst[k][1]} {worst[k][0]:.3f}")
     enough = found.enough()
     print()
     if enough is None:

@@ -83,7 +83,7 @@ class TrainConfig:
         _task(
             "language: the next symbol of a text; classify: the class of a sequence; tag: a class at each step of it; "
             "regress: a number, or one at each step; caption: a text about a class or about numbers; translate: a text "
-            "about another one"
+            "about another one; for all but language other defaults hold below, which suit them"
         ),
     ] = "language"
     input: Annotated[str, _task("the column that is read")] = "text"
