@@ -20,7 +20,7 @@ from msgspec import Meta
 from unrolled.data.truncation import Truncation
 from unrolled.errors import ConfigurationError
 from unrolled.training.budget import Budget
-from unrolled.training.defaults import BELONGS, PRESETS, TASKS
+from unrolled.training.defaults import BELONGS, PRESETS, TASK_DEFAULTS
 
 DEFAULT_EPOCHS = 50
 
@@ -235,7 +235,7 @@ def resolve(
     """The configuration: defaults of the task (or ``base``) < preset < TOML file < flags; raises ConfigurationError."""
     given = [_preset(preset), read_toml(file) if file is not None else {}, flags]
     task = next((layer["task"] for layer in reversed(given) if "task" in layer), None)
-    start = base.to_dict() if base else TASKS.get(task or "language", {})
+    start = base.to_dict() if base else TASK_DEFAULTS.get(task or "language", {})
     if any(name in layer for layer in given for name in ("epochs", "steps", "minutes")) and not base:
         start = {name: value for name, value in start.items() if name != "epochs"}  # a limit of the user's own
     _check_task(task or (base.task if base else "language"), {**given[1], **flags})

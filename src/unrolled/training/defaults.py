@@ -25,7 +25,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 
 # What suits a task, in place of the defaults of a model that writes.
-TASKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+TASK_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "language": {},
         "classify": {
