@@ -33,6 +33,7 @@ def test_a_checkpoint_comes_back(run):
 
 
 def test_an_existing_run_is_refused_naming_resume(run):
+    run.unlock()
     with pytest.raises(CheckpointError, match="--resume"):
         RunDirectory.create(run.path)
 

@@ -13,6 +13,8 @@ FLAGS = [
     "--bptt-memory",
     "--bytes",
     "--clip",
+    "--clip-quantile",
+    "--clipping",
     "--config",
     "--data",
     "--debug",
@@ -38,6 +40,7 @@ FLAGS = [
     "--minutes",
     "--no-attention",
     "--no-bidirectional",
+    "--on-accident",
     "--pooling",
     "--precision",
     "--preset",
@@ -78,6 +81,10 @@ def test_the_flags_of_sample_and_eval():
     common = ["--debug", "--device", "--json", "--length", "--precision", "--prime", "--quiet", "--seed", "--stream"]
     ends = ["--allowed", "--beams", "--length-penalty", "--prompts", "--save-state", "--state", "--until"]
     assert flags_of("sample") == sorted([*common, *ends, "--temperature", "--top-k", "--top-p", "--unknown"])
+
+
+def test_the_flags_of_replay():
+    assert flags_of("replay") == ["--debug", "--device", "--json"]
 
 
 def test_only_what_is_given_counts():

@@ -102,17 +102,17 @@ def test_a_document_is_read_as_if_alone(lengths, lanes, layers, cut, seed):
 
 def test_documents_of_a_text():
     documents = read_documents("one. two. three", ". ", Vocabulary.of("one. two. three"))
-    assert np.flatnonzero(documents.begins).tolist() == [0, 5, 10]
+    assert documents.starts.tolist() == [0, 5, 10]
     words = read_documents("one two\n\nthree", "\n\n", Vocabulary.of("one two\n\nthree", "words"))
-    assert np.flatnonzero(words.begins).tolist() == [0, 4]
-    assert read_documents("abc", "", Vocabulary.of("abc")).begins is None
-    assert np.flatnonzero(read_documents("", "x", Vocabulary.of("x")).begins).tolist() == []
+    assert words.starts.tolist() == [0, 4]
+    assert read_documents("abc", "", Vocabulary.of("abc")).starts is None
+    assert read_documents("", "x", Vocabulary.of("x")).starts.tolist() == []
 
 
 def test_an_evaluation_starts_anew_at_each_document():
     layer, text = model().layer, "the dog. the fox. my box"
     documents = read_documents(text, ". ", VOCABULARY)
-    figures = result_of(evaluate_stepwise(layer, documents.ids, VOCABULARY, begins=documents.begins))
+    figures = result_of(evaluate_stepwise(layer, documents.ids, VOCABULARY, starts=documents.starts))
     nats = 0.0
     for begin, end in ((0, 9), (9, 18), (18, 24)):
         targets = torch.from_numpy(documents.ids[begin + 1 : end + 1])

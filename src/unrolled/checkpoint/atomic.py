@@ -1,7 +1,13 @@
-"""Writing so that a reader, or a machine that loses power, finds the old or the new and never a part of it."""
+"""Writing so that a reader, or a machine that loses power, finds the old or the new and never a part of it.
+
+Beside a file or folder NAME there may stand, for a moment or after a kill: ``.NAME.PID.tmp``, which is being written;
+``.NAME.old``, which is whole and is being replaced; ``.NAME.gone``, which is being deleted.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Mapping
@@ -9,52 +15,73 @@ from pathlib import Path
 
 from unrolled.errors import CheckpointError
 
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room for it"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make the folder writable, or copy it to one that is"),
+}
+
 
 def write(path: Path, data: bytes) -> None:
     """Put ``data`` in place of the file ``path``: a temporary file, fsync, rename, fsync of the folder."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         _write_through(temporary, data)
         os.replace(temporary, path)
         flush(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise _refusal(path, error) from error
+        with contextlib.suppress(OSError):  # on a read-only disk even the deletion of nothing fails
+            temporary.unlink()
+        raise refusal(path, error) from error
 
 
 def publish(folder: Path, files: Mapping[str, bytes]) -> None:
     """Make a folder with these files appear under its name, whole, in place of what stood there."""
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary, aside = _temporary(folder), _beside(folder, "old")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         for name, data in files.items():
             _write_through(temporary / name, data)
         flush(temporary)
-        if folder.exists():
-            remove(folder)
+        if (
+            folder.exists()
+        ):  # no system call replaces a folder that is not empty: two renamings, and ``sweep`` if killed
+            shutil.rmtree(aside, ignore_errors=True)
+            os.rename(folder, aside)
         os.rename(temporary, folder)
         flush(folder.parent)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise _refusal(folder, error) from error
+        with contextlib.suppress(OSError):
+            _put_back(aside)
+        raise refusal(folder, error) from error
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def remove(folder: Path) -> None:
     """Delete a folder; it loses its name first, so that no half of it is ever found."""
-    rubbish = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    shutil.rmtree(rubbish, ignore_errors=True)
-    os.rename(folder, rubbish)
+    rubbish = _beside(folder, "gone")
+    try:
+        shutil.rmtree(rubbish, ignore_errors=True)
+        os.rename(folder, rubbish)
+        flush(folder.parent)
+    except OSError as error:
+        raise refusal(folder, error, "deleted") from error
     shutil.rmtree(rubbish, ignore_errors=True)
 
 
 def sweep(folder: Path) -> None:
-    """Delete what an interrupted ``write``, ``publish`` or ``remove`` left in a folder."""
-    for path in [*folder.glob(".*.tmp"), *folder.glob(".*.old")]:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    """Put back or delete what an interrupted ``write``, ``publish`` or ``remove`` left in a folder."""
+    try:
+        for aside in folder.glob(".*.old"):
+            _put_back(aside)
+        for path in (path for ending in ("tmp", "old", "gone") for path in folder.glob(f".*.{ending}")):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+    except OSError as error:
+        raise refusal(folder, error, "tidied") from error
 
 
 def flush(path: Path) -> None:
@@ -68,6 +95,15 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def refusal(path: Path, error: OSError, done: str = "written") -> CheckpointError:
+    """The error of a write that failed: what the system says, and what helps."""
+    remedy = REMEDIES.get(error.errno or 0, "mend that, or copy the run to another disk")
+    return CheckpointError(
+        f"{path} cannot be {done}: {error.strerror or error}; {remedy}. What was saved before is whole: go on from it "
+        "with --resume"
+    )
+
+
 def _write_through(path: Path, data: bytes) -> None:
     with path.open("wb") as file:
         file.write(data)
@@ -75,8 +111,16 @@ def _write_through(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _refusal(path: Path, error: OSError) -> CheckpointError:
-    return CheckpointError(
-        f"{path} cannot be written: {error.strerror or error}; what was saved before is whole, make room or choose "
-        "another folder and go on with --resume"
-    )
+def _put_back(aside: Path) -> None:
+    """Give a folder that was being replaced its name again, unless the new one has it."""
+    folder = aside.with_name(aside.name.removeprefix(".").removesuffix(".old"))
+    if aside.exists() and not folder.exists():
+        os.rename(aside, folder)
+
+
+def _temporary(path: Path) -> Path:
+    return _beside(path, f"{os.getpid()}.tmp")  # two processes may write the same file, such as a saved state
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f".{path.name}.{ending}")

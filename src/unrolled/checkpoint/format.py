@@ -21,6 +21,8 @@ from unrolled.errors import CheckpointError
 
 FORMAT = 1
 Tensors = Mapping[str, NDArray[Any]]
+# what reading bytes that are no file of tensors raises
+_UNREADABLE = (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError)
 
 
 def write_document(path: Path, content: Mapping[str, Any]) -> None:
@@ -38,15 +40,16 @@ def document_bytes(content: Mapping[str, Any]) -> bytes:
 
 def read_document(path: Path) -> dict[str, Any]:
     """The content of a sealed JSON file; raises CheckpointError if it is missing, changed or of another version."""
+    data = read_bytes(path)
     try:
-        document = json.loads(read_bytes(path))
+        document = json.loads(data)
+        if not isinstance(document, dict):
+            raise CheckpointError(f"{path} is damaged: it holds no JSON object")
+        seal, expected = document.pop("sha256", None), _seal(document)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: it is no JSON ({error})") from error
-    if not isinstance(document, dict):
-        raise CheckpointError(f"{path} is damaged: it holds no JSON object")
     _check_version(path, document.get("format"))
-    seal = document.pop("sha256", None)
-    if seal != _seal(document):
+    if seal != expected:
         raise CheckpointError(f"{path} was changed since it was written: its content does not match its sha256")
     del document["format"]
     return document
@@ -65,15 +68,34 @@ def parse_tensors(data: bytes, path: Path) -> tuple[dict[str, NDArray[Any]], dic
     """Tensors and plain data of ``tensor_bytes``; raises CheckpointError, with the reason, for any other bytes."""
     try:
         arrays = safetensors.numpy.load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        about = json.loads(header["__metadata__"]["unrolled"])
-        version, seal = about["format"], about.pop("sha256")
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        about = _about(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]))
+        version, seal, expected = about["format"], about.pop("sha256"), _tensor_seal(arrays, about)
+    except _UNREADABLE as error:
         raise CheckpointError(f"{path} is damaged: {error or type(error).__name__}") from error
     _check_version(path, version)
-    if seal != _tensor_seal(arrays, about):
+    if seal != expected:
         raise CheckpointError(f"{path} was changed since it was written: its content does not match its sha256")
     return arrays, {name: value for name, value in about.items() if name != "format"}
+
+
+def check_length(path: Path) -> None:
+    """Refuse a tensor file that was cut, and one without a header, without reading its tensors.
+
+    Raises:
+        CheckpointError: it is damaged, or missing.
+    """
+    try:
+        with path.open("rb") as file:
+            whole, length = path.stat().st_size, int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length)) if length < whole else {}
+        _about(header)
+        expected = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except _UNREADABLE as error:
+        raise CheckpointError(f"{path} is damaged: it has no header") from error
+    if whole != expected:
+        raise CheckpointError(f"{path} is damaged: it has {whole} bytes and should have {expected}")
 
 
 def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -85,10 +107,20 @@ def read_bytes(path: Path) -> bytes:
     """The bytes of a file of the run, or CheckpointError."""
     try:
         return path.read_bytes()
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is missing") from error
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> CheckpointError:
+    """The error of a file that is missing or that the system does not let us read."""
+    if isinstance(error, FileNotFoundError):
+        return CheckpointError(f"{path} is missing")
+    return CheckpointError(f"{path} cannot be read: {error.strerror or error}")
+
+
+def _about(header: Any) -> Any:
+    """The plain data in the header of a tensor file, of which the tensors' own remain."""
+    return json.loads(header.pop("__metadata__")["unrolled"])
 
 
 def _check_version(path: Path, version: object) -> None:

@@ -1,21 +1,23 @@
 """One run on disk.
 
-RUN/config.json  vocabulary.json  program.json  metrics.jsonl  model.safetensors (the best on validation)
+RUN/config.json  vocabulary.json  program.json  metrics.jsonl  lock  model.safetensors (the best on validation)
 RUN/checkpoints/STEP/{model.safetensors, trainer.safetensors, manifest.json}
+
+config.json makes a folder a run, and is written last. The checkpoints are what a run goes on from; the model beside
+them is a copy of the best one's.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from unrolled.checkpoint import atomic
+from unrolled.checkpoint import atomic, metrics
 from unrolled.checkpoint.format import (
     Tensors,
     document_bytes,
@@ -26,6 +28,7 @@ from unrolled.checkpoint.format import (
     tensor_bytes,
     write_document,
 )
+from unrolled.checkpoint.lock import Lock, Owner, owner
 from unrolled.errors import CheckpointError, DataError
 
 Symbols = TypeVar("Symbols")
@@ -42,12 +45,16 @@ DOES = {
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that training needs to go on: the model, the trainer's tensors, and its plain data."""
+    """All that training needs to go on: the model, the trainer's tensors, and its plain data.
+
+    ``best`` is what is said of the best model so far, its step and its figures; empty where none was measured yet.
+    """
 
     step: int
     model: Mapping[str, NDArray[Any]]
     trainer: Mapping[str, NDArray[Any]]
     progress: Mapping[str, Any]
+    best: Mapping[str, Any] = field(default_factory=dict)
 
 
 class RunDirectory:
@@ -58,22 +65,52 @@ class RunDirectory:
         self.checkpoints = path / "checkpoints"
         self.metrics = path / "metrics.jsonl"
         self.best_model = path / "model.safetensors"
+        self._lock: Lock | None = None
 
     @classmethod
     def create(cls, path: Path | str, **documents: Mapping[str, Any]) -> RunDirectory:
-        """A new run with its documents (config, vocabulary, program); an existing one is refused."""
+        """A new run with its documents (config, vocabulary, program), locked; an existing one is refused."""
         run = cls(Path(path))
-        if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
-            raise CheckpointError(
-                f"{path} exists already and is not overwritten; go on with --resume {path}, or choose another --run"
-            )
+        run._refuse_to_overwrite()
         try:
-            run.checkpoints.mkdir(parents=True)
-        except OSError as error:
-            raise CheckpointError(f"{path} cannot be made: {error.strerror or error}; choose another --run") from error
-        for name, content in documents.items():
-            run.write(name, content)
+            run.path.mkdir(parents=True, exist_ok=True)
+            run.lock()
+            run._refuse_to_overwrite()  # another process may have made it since
+            run._make(documents)
+        except (OSError, CheckpointError) as error:
+            run.unlock()
+            cause = error if isinstance(error, OSError) else error.__cause__
+            if not isinstance(cause, OSError):
+                raise
+            reason = cause.strerror or cause
+            raise CheckpointError(f"{path} cannot be made: {reason}; mend that, or choose another --run") from error
         return run
+
+    def _make(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
+        self.sweep()
+        self.checkpoints.mkdir(exist_ok=True)
+        atomic.write(self.metrics, b"")
+        for name in sorted(documents, key=lambda name: name == "config"):
+            self.write(name, documents[name])
+        atomic.flush(self.path.absolute().parent)
+
+    def _refuse_to_overwrite(self) -> None:
+        if not self.path.exists() or self._was_being_made():
+            return
+        if found := self.owner:
+            raise CheckpointError(f"{self.path} is in use by {found} and is not overwritten; choose another --run")
+        raise CheckpointError(
+            f"{self.path} exists already and is not overwritten; go on with --resume {self.path}, or choose another "
+            "--run"
+        )
+
+    def _was_being_made(self) -> bool:
+        """Whether nothing is there but what a kill inside ``create`` leaves."""
+        if not self.path.is_dir():
+            return False
+        names = {path.name for path in self.path.iterdir() if not path.match(".*.tmp")}
+        empty = not any(self.checkpoints.glob("*")) and not (self.metrics.exists() and self.metrics.stat().st_size)
+        return empty and names <= {"lock", "checkpoints", "metrics.jsonl", "vocabulary.json", "program.json"}
 
     @classmethod
     def open(cls, path: Path | str) -> RunDirectory:
@@ -81,8 +118,28 @@ class RunDirectory:
         run = cls(Path(path))
         if not (run.path / "config.json").is_file():
             what = "holds no run (it has no config.json)" if run.path.is_dir() else "does not exist"
+            if run._was_being_made():
+                what = "holds no run yet (one that ended while it was being made is started again without --resume)"
             raise CheckpointError(f"{path} {what}; a run is a folder that `unrolled train` made, such as runs/NAME")
         return run
+
+    def lock(self) -> None:
+        """Keep other processes from writing here, until ``unlock`` or until nobody holds this object any more.
+
+        Raises:
+            CheckpointError: another one is writing; the message names it.
+        """
+        self._lock = Lock(self.path / "lock")
+
+    def unlock(self) -> None:
+        """Let others write."""
+        if self._lock is not None:
+            self._lock.release()
+
+    @property
+    def owner(self) -> Owner | None:
+        """The process that is writing; None where there is none."""
+        return owner(self.path / "lock")
 
     @property
     def task(self) -> str:
@@ -125,14 +182,17 @@ class RunDirectory:
 
     def save(self, checkpoint: Checkpoint) -> Path:
         """Publish a checkpoint; the metrics up to it reach the disk first."""
-        if self.metrics.exists():
-            atomic.flush(self.metrics)
+        metrics.flush(self.metrics)
+        is_best = checkpoint.best.get("step") == checkpoint.step
         files = {
-            "model.safetensors": tensor_bytes(checkpoint.model, {"step": checkpoint.step}),
+            # the bytes of ``write_best``
+            "model.safetensors": tensor_bytes(
+                checkpoint.model, checkpoint.best if is_best else {"step": checkpoint.step}
+            ),
             "trainer.safetensors": tensor_bytes(checkpoint.trainer, checkpoint.progress),
         }
         hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-        manifest = {"step": checkpoint.step, "files": hashes}
+        manifest = {"step": checkpoint.step, "files": hashes, "best": dict(checkpoint.best)}
         folder = self.checkpoints / str(checkpoint.step)
         atomic.publish(folder, {**files, "manifest.json": document_bytes(manifest)})
         return folder
@@ -157,19 +217,28 @@ class RunDirectory:
 
     def checkpoint(self, step: int) -> Checkpoint:
         """The checkpoint of a step, each file checked against the manifest."""
-        folder = self.checkpoints / str(step)
-        manifest = read_document(folder / "manifest.json")
-        hashes = manifest.get("files")
-        if manifest.get("step") != step or not isinstance(hashes, dict):
-            raise CheckpointError(f"{folder / 'manifest.json'} belongs to another checkpoint")
-        parts = {}
-        for name in ("model.safetensors", "trainer.safetensors"):
-            data = read_bytes(folder / name)
-            if hashlib.sha256(data).hexdigest() != hashes.get(name):
-                raise CheckpointError(f"{folder / name} is damaged: its content does not match the manifest's sha256")
-            parts[name] = parse_tensors(data, folder / name)
-        trainer, progress = parts["trainer.safetensors"]
-        return Checkpoint(step, parts["model.safetensors"][0], trainer, progress)
+        model, _ = self._tensors(step, "model.safetensors")
+        trainer, progress = self._tensors(step, "trainer.safetensors")
+        return Checkpoint(step, model, trainer, progress, self.manifest(step).get("best", {}))
+
+    def manifest(self, step: int) -> dict[str, Any]:
+        """What a checkpoint says of itself: its step, the hashes of its files, the best model so far."""
+        path = self.checkpoints / str(step) / "manifest.json"
+        manifest = read_document(path)
+        if manifest.get("step") != step or not isinstance(manifest.get("files"), dict):
+            raise CheckpointError(f"{path} belongs to another checkpoint")
+        return manifest
+
+    def _tensors(self, step: int, name: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        return parse_tensors(self._checked(step, name), self.checkpoints / str(step) / name)
+
+    def _checked(self, step: int, name: str) -> bytes:
+        """The bytes of a file of a checkpoint, if they are those that the manifest names."""
+        path = self.checkpoints / str(step) / name
+        data = read_bytes(path)
+        if hashlib.sha256(data).hexdigest() != self.manifest(step)["files"].get(name):
+            raise CheckpointError(f"{path} is damaged: its content does not match the manifest's sha256")
+        return data
 
     def prune(self, keep: int, best: int | None) -> None:
         """Delete all checkpoints but the last ``keep`` and the best."""
@@ -182,6 +251,17 @@ class RunDirectory:
         """Replace RUN/model.safetensors."""
         atomic.write(self.best_model, tensor_bytes(model, about))
 
+    def restore_best(self, step: int) -> None:
+        """Make RUN/model.safetensors the model of the checkpoint of ``step``, if a kill came before it was replaced."""
+        try:
+            data = self._checked(step, "model.safetensors")
+        except CheckpointError:
+            if not self.best_model.exists() or self.read_best()[1].get("step") != step:
+                raise
+            return  # the checkpoint was deleted or is damaged, and the copy of it is whole
+        if not self.best_model.exists() or read_bytes(self.best_model) != data:
+            atomic.write(self.best_model, data)
+
     def read_best(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The best model so far and what is said about it; the newest checkpoint's where none was evaluated yet."""
         if self.best_model.exists():
@@ -189,23 +269,17 @@ class RunDirectory:
         newest = self.latest()
         return dict(newest.model), {"step": newest.step}
 
-    def record(self, metrics: Mapping[str, Any]) -> None:
+    def record(self, event: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
-        try:
-            with self.metrics.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(metrics) + "\n")
-        except OSError as error:
-            raise CheckpointError(f"{self.metrics} cannot be written: {error.strerror or error}") from error
+        metrics.append(self.metrics, event)
 
     def history(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; a last line that a kill cut short is left out."""
-        return list(_whole_lines(self.metrics.read_text("utf-8").split("\n"))) if self.metrics.exists() else []
+        return metrics.read(self.metrics)
 
     def cut_metrics(self, step: int) -> None:
         """Forget what was recorded after a step, so that the run can go on from there."""
-        kept = (line for line in self.history() if line.get("step", 0) <= step and line.get("event") != "finished")
-        lines = [json.dumps(line) + "\n" for line in kept]
-        atomic.write(self.metrics, "".join(lines).encode())
+        metrics.cut(self.metrics, step)
 
     def sweep(self) -> None:
         """Delete the remains of interrupted writes."""
@@ -216,13 +290,3 @@ class RunDirectory:
         if name not in DOCUMENTS:
             raise ValueError(f"a run has no document {name!r}")
         return self.path / f"{name}.json"
-
-
-def _whole_lines(lines: Iterable[str]) -> Iterable[dict[str, Any]]:
-    for line in lines:
-        try:
-            content = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(content, dict):
-            yield content

@@ -37,6 +37,7 @@ def application() -> App:
     app.command("unrolled.cli.train:train", help=TRAIN)
     app.command("unrolled.cli.sample:sample", help="Let a trained model write.")
     app.command("unrolled.cli.eval:evaluate", name="eval", help="Measure how well a trained model predicts.")
+    app.command("unrolled.cli.runs:runs", help="List runs: how far they are, how well they do, which are running.")
     app.command("unrolled.cli.hello:hello", help="Train the smallest network that writes, and watch it write.")
     app.command("unrolled.cli.predict:predict", help="Let a trained model answer: with classes, numbers or texts.")
     app.command("unrolled.cli.expand:expand", help="Write a sequence at a step in terms of the inputs so far.")
@@ -46,6 +47,7 @@ def application() -> App:
     app.command("unrolled.cli.check:check", help="Mark an answer: an expansion, a derivative, the rows of a tape.")
     app.command("unrolled.cli.draw:draw", help="Draw the graph of a recurrence, folded or unrolled in time.")
     app.command("unrolled.cli.diagnose:diagnose", help="Measure why a trained model behaves as it does.")
+    app.command("unrolled.cli.replay:replay", help="See again where a loss or a gradient stopped being finite.")
     app.command("unrolled.cli.reproduce:reproduce", help="Measure again what is said of these networks.")
     app.command("unrolled.cli.doctor:doctor", help="Say what runs here: versions, the native core, what is forced.")
     return app

@@ -65,8 +65,11 @@ def diagnose(
     from unrolled.diagnose import truncation_bias
 
     model = load(run)
-    part = held_out(run) if text is None else read_text(from_user(text), raw=model.vocabulary.kind == "bytes")
-    ids = model.vocabulary.encode(part, where="the text")
+    if text is None:
+        ids = held_out(run, model.vocabulary)[0].ids
+    else:
+        part = read_text(from_user(text), raw=model.vocabulary.kind == "bytes")
+        ids = model.vocabulary.encode(part, where="the text")
     options: dict[str, Any] = {"lanes": lanes, "batches": batches, **({} if steps is None else {"back": steps})}
     found: TruncationBias = _progress(truncation_bias(model.layer, ids, **options), quiet or json)
     if output is not None:

@@ -91,7 +91,7 @@ class Display:
             case Saved(interrupted=True):
                 self._print(f"stopped at step {event.step:,} and saved; go on with: unrolled train --resume {self.run}")
             case Accident():
-                self._print(Text(f"accident at step {event.step:,}", style="red"))
+                self._accident(event)
             case Finished():
                 self._finished(event)
 
@@ -129,6 +129,13 @@ class Display:
             f"step {event.step:,}  {clock(event.seconds)}  {training}validation {figures.summary}"
             f"{'  best so far' if event.best else ''}"
         )
+
+    def _accident(self, event: Accident) -> None:
+        # where training stops the error says the message
+        said = f" at step {event.step:,}" if event.policy == "stop" else f": {event.message}"
+        self._print(Text(f"accident{said}", style="red"))
+        if event.record is not None:
+            self._print(f"  see it again with: unrolled replay {event.record}")
 
     def _finished(self, event: Finished) -> None:
         if self.live:

@@ -14,6 +14,7 @@ from unrolled.errors import CheckpointError, ConfigurationError
 if TYPE_CHECKING:
     from unrolled.checkpoint.model import TrainedModel
     from unrolled.data.documents import Documents
+    from unrolled.data.vocabulary import Unknown, Vocabulary
     from unrolled.training.evaluation import Evaluation
 
 
@@ -58,18 +59,15 @@ def evaluate(
     import torch
 
     from unrolled.checkpoint import RunDirectory, load
-    from unrolled.data.documents import read_documents
 
     task = RunDirectory.open(run).task
     if task != "language":
         return _answers(run, task, None if text is None else from_user(text), device, json=json)
     torch.set_num_threads(1)  # one lane gains little from a second thread, and loses much where other programs run
     model = load(run, device)
-    part, name = _text(model, run, None if text is None else from_user(text), share)
-    separator = RunDirectory.open(run).read("config")["train"].get("documents", "")
-    documents = read_documents(part, separator, model.vocabulary, unknown, name)
+    documents, characters, name = _text(model, run, None if text is None else from_user(text), share, unknown)
     if not quiet and not json:
-        print(f"predicting {len(part):,} characters: {name}", file=sys.stderr)
+        print(f"predicting {characters:,} characters: {name}", file=sys.stderr)
     result = _evaluate(model, documents, quiet=quiet or json)
     if json:
         print(json_format.dumps({"run": str(run), "text": name, **result.to_dict()}))
@@ -105,28 +103,35 @@ def _answers(run: Path, task: str, file: str | None, device: str, *, json: bool)
     return OK
 
 
-def _text(model: TrainedModel, run: Path, text: str | None, share: float) -> tuple[str, str]:
-    """What to predict, and words for it."""
+def _text(
+    model: TrainedModel, run: Path, text: str | None, share: float, unknown: Unknown
+) -> tuple[Documents, int, str]:
+    """What to predict, how many characters it has, and words for it."""
+    from unrolled.checkpoint import RunDirectory
     from unrolled.data.corpora import read_text, split
+    from unrolled.data.documents import read_documents
 
     if text is None:
-        return held_out(run), f"what {run} held out of its own text"
-    whole = read_text(text, raw=model.vocabulary.kind == "bytes")
-    if share == 1:
-        return whole, text
-    return split(text, whole, share).validation, f"the last {share:.0%} of {text}"
+        return *held_out(run, model.vocabulary), f"what {run} held out of its own text"
+    part, name = read_text(text, raw=model.vocabulary.kind == "bytes"), text
+    if share < 1:
+        part, name = split(text, part, share).validation, f"the last {share:.0%} of {text}"
+    separator = RunDirectory.open(run).read("config")["train"].get("documents", "")
+    return read_documents(part, separator, model.vocabulary, unknown, name), len(part), name
 
 
-def held_out(run: Path) -> str:
+def held_out(run: Path, vocabulary: Vocabulary) -> tuple[Documents, int]:
+    """What a run held out of its text, and how many characters that has."""
     from unrolled.checkpoint import RunDirectory
     from unrolled.training.config import from_dict
     from unrolled.training.material import read_configured
 
     document: dict[str, Any] = RunDirectory.open(run).read("config")
-    corpus = read_configured(from_dict(document["train"]))
+    config = from_dict(document["train"])
+    corpus = read_configured(config)
     if corpus.sha256 != document["corpus"]["sha256"]:
         raise CheckpointError(f"the text that {run} was trained on has changed since; give the TEXT to evaluate on")
-    return corpus.validation
+    return corpus.documents("validation", vocabulary, config.documents), corpus.validation_characters
 
 
 def _evaluate(model: TrainedModel, documents: Documents, *, quiet: bool) -> Evaluation:
@@ -135,7 +140,7 @@ def _evaluate(model: TrainedModel, documents: Documents, *, quiet: bool) -> Eval
     from unrolled.training.evaluation import evaluate_stepwise
 
     console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
-    windows = evaluate_stepwise(model.layer, documents.ids, model.vocabulary, begins=documents.begins)
+    windows = evaluate_stepwise(model.layer, documents.ids, model.vocabulary, starts=documents.starts)
     with console.status("evaluating") as status:
         while True:
             try:

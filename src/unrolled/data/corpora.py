@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import sys
 import sysconfig
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
+from unrolled.data.cache import user_cache
+from unrolled.data.documents import Documents, read_documents, vocabulary_of
+from unrolled.data.sources import Pieces, Source, Spool
+from unrolled.data.tokens import LongCorpus, Part
+from unrolled.data.vocabulary import Kind, Vocabulary
 from unrolled.errors import ConfigurationError, DataError
 
 VALIDATION_SHARE = 0.05
+IN_MEMORY = 16_000_000  # characters, which take some 250 MB until they are symbols; a longer text is read in pieces
 
 # Tests hold deliberately broken files, pydoc_data is one generated table of documentation, the rest was installed.
 NOT_THE_LIBRARY = {"test", "tests", "idle_test", "pydoc_data", "site-packages", "dist-packages", "__pycache__"}
@@ -35,27 +41,45 @@ class Corpus:
         return self.training + self.validation
 
     @property
+    def training_characters(self) -> int:
+        """The length of the first part."""
+        return len(self.training)
+
+    @property
+    def validation_characters(self) -> int:
+        """The length of the second part."""
+        return len(self.validation)
+
+    @property
     def sha256(self) -> str:
         """The fingerprint of both parts and of the border between them."""
         parts = (self.training.encode("utf-8", "surrogateescape"), self.validation.encode("utf-8", "surrogateescape"))
         return hashlib.sha256(b"%d:" % len(parts[0]) + parts[0] + parts[1]).hexdigest()
 
+    def vocabulary(self, kind: Kind, separator: str = "") -> Vocabulary:
+        """The symbols of the documents of both parts."""
+        return vocabulary_of((self.training, self.validation), separator, kind)
+
+    def documents(self, part: Part, vocabulary: Vocabulary, separator: str = "") -> Documents:
+        """The documents of one part, each ended by the ``separator``; the part is a single one where that is empty."""
+        return read_documents(self.training if part == "training" else self.validation, separator, vocabulary)
+
 
 def split(name: str, text: str, share: float = VALIDATION_SHARE) -> Corpus:
     """The corpus whose last ``share`` of the characters (rounded down, at least two) is for validation."""
-    held_out = max(2, int(len(text) * share))
-    if len(text) < 2 * held_out:
-        raise DataError(f"{name} has {len(text)} characters, which is too short to train on; give a longer text")
-    return Corpus(name, text[:-held_out], text[-held_out:])
+    border = _border(name, len(text), share)
+    return Corpus(name, text[:border], text[border:])
 
 
-def read_corpus(text: str | None = None, data: str | None = None, *, raw: bool = False, limit: int = 0) -> Corpus:
+def read_corpus(
+    text: str | None = None, data: str | None = None, *, raw: bool = False, limit: int = 0, in_memory: int = IN_MEMORY
+) -> Corpus | LongCorpus:
     """The corpus that a user names.
 
     ``text`` is a file, a folder (all its files, by name), a glob, "-" (standard input) or None (the standard library
     of the running Python); ``data`` is the name of a corpus to download ("shakespeare"). ``raw`` lets bytes through
-    that are no UTF-8, for vocabularies of bytes. ``limit`` > 0 reads only so many characters. Raises DataError, with
-    the file and the line, for what cannot be read.
+    that are no UTF-8, for vocabularies of bytes. ``limit`` > 0 reads only so many characters. A text of more than
+    ``in_memory`` characters is a ``LongCorpus``. Raises DataError, with the file and the line, for what cannot be read.
     """
     if data is not None and text is not None:
         raise ConfigurationError(f"both a text ({text}) and --data {data} are given; give one of them")
@@ -64,37 +88,60 @@ def read_corpus(text: str | None = None, data: str | None = None, *, raw: bool =
             raise ConfigurationError(f"--data {data} does not exist; the only corpus to download is shakespeare")
         from unrolled.data.download import shakespeare  # and with it all of HTTP, which few need
 
-        return split(data, _cut(read_file(shakespeare(), raw), limit))
+        return _corpus(data, Source((shakespeare(),)), raw, limit, in_memory)
     if text is None:
         return standard_library(limit)
-    return split(_name(text), _cut(read_text(text, raw=raw), limit))
+    return _corpus(_name(text), _source(text), raw, limit, in_memory)
 
 
 def read_text(text: str, *, raw: bool = False) -> str:
     """The text of a file, a folder, a glob or "-"; the files of a folder in the order of their names."""
+    return "".join(_source(text).pieces(raw))
+
+
+def read_file(path: Path, raw: bool = False) -> str:
+    """The text of one UTF-8 file, line ends untouched."""
+    return "".join(Source((path,)).pieces(raw))
+
+
+def _corpus(name: str, source: Source, raw: bool, limit: int, in_memory: int) -> Corpus | LongCorpus:
+    pieces, head, length = source.pieces(raw, limit), list[str](), 0
+    for piece in pieces:
+        head.append(piece)
+        length += len(piece)
+        if length > in_memory:
+            break
+    else:
+        return split(name, "".join(head))
+    again: Pieces = partial(source.pieces, raw, limit)
+    if source.once:
+        again = Spool(chain(head, pieces), user_cache()).pieces
+    return LongCorpus.open(name, again, lambda characters: _border(name, characters, VALIDATION_SHARE))
+
+
+def _border(name: str, characters: int, share: float) -> int:
+    held_out = max(2, int(characters * share))
+    if characters < 2 * held_out:
+        raise DataError(f"{name} has {characters} characters, which is too short to train on; give a longer text")
+    return characters - held_out
+
+
+def _source(text: str) -> Source:
     if text == "-":
-        return _decode(sys.stdin.buffer.read(), "standard input", raw)
+        return Source()
     path = Path(text)
     if path.is_dir():
         files = [p for p in sorted(path.rglob("*")) if p.is_file() and not _hidden(p.relative_to(path))]
         if not files:
             raise DataError(f"the folder {text} holds no file to train on")
-        return _join(files, raw)
+        return Source(tuple(files), several=True)
     if path.exists():
-        return read_file(path, raw)
+        return Source((path,))
     files = [Path(name) for name in sorted(glob.glob(text, recursive=True)) if Path(name).is_file()]
     if not files:
         kind = "no file matches the pattern" if glob.has_magic(text) else "there is no file or folder"
         raise DataError(f"{kind} {text}; TEXT is a file, a folder, a glob in quotes, or - for standard input")
-    return _join(files, raw)
-
-
-def read_file(path: Path, raw: bool = False) -> str:
-    """The text of one UTF-8 file, line ends untouched."""
-    try:
-        return _decode(path.read_bytes(), str(path), raw)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    return Source(tuple(files), several=True)
 
 
 def standard_library(limit: int = 0) -> Corpus:
@@ -122,29 +169,6 @@ def _library_files(root: Path) -> list[Path]:
     found = (path.relative_to(root) for path in root.rglob("*.py"))
     names = (path.as_posix() for path in found if not NOT_THE_LIBRARY.intersection(path.parts))
     return [root / name for name in sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())]
-
-
-def _join(files: Iterable[Path], raw: bool) -> str:
-    """The files one after the other, each ending its last line so that none runs into the next."""
-    texts = (read_file(path, raw) for path in files)
-    return "".join(text if text.endswith("\n") or not text else text + "\n" for text in texts)
-
-
-def _decode(data: bytes, name: str, raw: bool) -> str:
-    if raw:
-        return data.decode("utf-8", "surrogateescape")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{name} is not UTF-8: byte 0x{data[error.start]:02X} in line {line} is no character; convert it "
-            f"(iconv -f latin1 -t utf8 {name}), or train on its bytes with --bytes"
-        ) from None
-
-
-def _cut(text: str, limit: int) -> str:
-    return text[:limit] if limit else text
 
 
 def _hidden(path: Path) -> bool:

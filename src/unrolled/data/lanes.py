@@ -1,6 +1,7 @@
 """Parallel lanes for truncated BPTT: B readers go through the text side by side, window after window.
 
-Shapes: ids (N,); steps of all lanes are inputs (T, B) and targets (T, B), int64, the targets one symbol later.
+Shapes: ids (N,) of any type of integer, which may be mapped into memory, and starts (D,) int64; steps of all lanes are
+inputs (T, B) and targets (T, B), int64, the targets one symbol later.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.documents import Symbols, begins_at
 from unrolled.data.truncation import Truncation
 from unrolled.data.vocabulary import Ids
 from unrolled.errors import DataError
@@ -46,10 +48,10 @@ class Lanes:
 
     Lane b reads the symbols b·L … (b+1)·L − 1 with L = (N − 1) // B. The symbols that fill no window are left out, as
     in char-rnn. Between the windows of an epoch the state is carried; an epoch starts from the first state, and so does
-    each document: ``begins`` (N,) says at which symbols one begins.
+    each document: ``starts`` says at which symbols one begins.
     """
 
-    def __init__(self, ids: Ids, batch: int, truncation: Truncation, begins: Begins | None = None):
+    def __init__(self, ids: Symbols, batch: int, truncation: Truncation, starts: Ids | None = None) -> None:
         if batch < 1:
             raise DataError(f"a batch of {batch} lanes is not at least 1")
         steps = (len(ids) - 1) // batch
@@ -58,7 +60,7 @@ class Lanes:
         self.batch, self.truncation, self.steps = batch, truncation, steps
         self._inputs = _cut(ids[: batch * steps], batch)
         self._targets = _cut(ids[1 : batch * steps + 1], batch)
-        self._begins = None if begins is None else _cut(begins[: batch * steps], batch)
+        self._starts = starts
 
     def __len__(self) -> int:
         """The number of windows in an epoch."""
@@ -72,11 +74,11 @@ class Lanes:
         """
         if not 0 <= begin <= end <= self.steps:
             raise IndexError(f"steps {begin} to {end} of {self.steps}")
-        parts = (self._inputs, self._targets, self._begins)
-        inputs, targets, begins = (None if p is None else np.ascontiguousarray(p[begin:end]) for p in parts)
-        assert inputs is not None
-        assert targets is not None
-        return Stretch(inputs, targets, begins)
+        inputs, targets = (np.ascontiguousarray(part[begin:end], np.int64) for part in (self._inputs, self._targets))
+        if self._starts is None:
+            return Stretch(inputs, targets)
+        places = np.arange(self.batch) * self.steps + np.arange(begin, end)[:, None]
+        return Stretch(inputs, targets, begins_at(self._starts, places))
 
 
 def _cut(values: NDArray[Any], batch: int) -> NDArray[Any]:

@@ -15,7 +15,7 @@ BLUE, ORANGE, GREY = "#1f5fa8", "#b8470c", "#6b6b6b"
 
 def truncation_plot(found: TruncationBias) -> Any:
     """Cosine and relative norm against k2: the mean over the batches, and a band from the smallest to the largest."""
-    figure, (left, right) = _figure(2)
+    figure, (left, right) = panels(2)
     for axes, name, color in ((left, "cosine", BLUE), (right, "norm", ORANGE)):
         axes.plot(found.back, [getattr(bias, name) for bias in found.whole], "o-", color=color, markersize=4)
         lowest, highest = zip(*(getattr(bias, f"{name}s") for bias in found.whole), strict=True)
@@ -42,7 +42,12 @@ def save(figure: Any, path: Path) -> None:
         raise DataError(f"{path} cannot be written: {error}") from None
 
 
-def _figure(columns: int) -> Any:
+def panels(columns: int) -> Any:
+    """A figure with axes side by side.
+
+    Raises:
+        BackendError: matplotlib is not installed.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

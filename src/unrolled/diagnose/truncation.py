@@ -1,6 +1,6 @@
 """How wrong a truncated gradient is: beside the exact one, against how far back it flows.
 
-Shapes: ids (T, B); a gradient is flat, (parameters,).
+Shapes: a text (N,) of any type of integer, ids (T, B); a gradient is flat, (parameters,).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unrolled.data.vocabulary import Ids
+from unrolled.data.documents import Symbols
 from unrolled.errors import DataError
 from unrolled.nn import Recurrent
 
@@ -64,7 +64,7 @@ class TruncationBias:
 
 
 def truncation_bias(
-    layer: Recurrent, ids: Ids, *, back: Sequence[int] = BACK, lanes: int = 16, batches: int = 4
+    layer: Recurrent, ids: Symbols, *, back: Sequence[int] = BACK, lanes: int = 16, batches: int = 4
 ) -> Generator[float, None, TruncationBias]:
     """Measure on a text (N,), yielding the share done; the layer is left as it was.
 
@@ -102,12 +102,14 @@ def truncation_bias(
     return TruncationBias(back, rows.pop(""), rows, back[-1], lanes, batches)
 
 
-def _batch(layer: Recurrent, ids: Ids, batch: int, lanes: int, steps: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+def _batch(
+    layer: Recurrent, ids: Symbols, batch: int, lanes: int, steps: int
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """Inputs and targets (T, B), and the state before them."""
     device = next(layer.parameters()).device
     begins = (batch * lanes + np.arange(lanes)) * steps
-    at = torch.from_numpy(begins + np.arange(steps + 1)[:, None])
-    symbols = torch.from_numpy(ids)[at].to(device)
+    at = begins + np.arange(steps + 1)[:, None]
+    symbols = torch.from_numpy(ids[at].astype(np.int64)).to(device)
     with torch.no_grad():
         _, state = layer.logits(symbols[:WARM_UP])
     return symbols[WARM_UP:-1], symbols[WARM_UP + 1 :], state

@@ -21,7 +21,8 @@ from unrolled.data.batches import Batches
 from unrolled.data.lanes import Position
 from unrolled.errors import DataError
 from unrolled.training.config import TrainConfig
-from unrolled.training.task import Task
+from unrolled.training.ragged import flat
+from unrolled.training.task import Arrays, Task
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,16 @@ class AnsweringTask(Task):
         return len(self.batches)
 
     def loss(self, position: Position) -> tuple[Tensor, int]:
-        """See ``Task``.
-
-        All answers count alike. Were the losses of a batch divided by its own number of answers, those of short
-        sequences, which stand together, would count more.
-        """
+        """See ``Task``."""
         items, targets = self.training.some(self.batches(position.epoch, position.window))
-        scores = self.model.scores(items)
-        losses = self.model.head.losses(scores, targets.to(scores.device))
-        return losses.sum() / (len(items) * max(self.answers, 1)), len(losses)
+        return answering_loss(self.model, items, targets, self.answers)
+
+    def batch(self, position: Position) -> Arrays:
+        """See ``Task``."""
+        chosen = self.batches(position.epoch, position.window)
+        targets = [self.training.targets[i] for i in chosen]
+        inputs = [self.training.inputs[i] for i in chosen]
+        return {**flat("inputs", inputs), **flat("targets", targets), "answers": np.array(self.answers)}
 
     def evaluate(self, final: bool) -> Generator[float, None, Answers | Estimates]:
         """See ``Task``."""
@@ -94,6 +96,17 @@ def check_answers(examples: Examples, unit: str) -> None:
     """
     if not sum(map(len, examples.targets)):
         raise DataError(f"a part of the data has {len(examples.inputs)} examples without any {unit}; give longer ones")
+
+
+def answering_loss(model: Answerer, items: Sequence[Any], targets: Tensor, answers: float) -> tuple[Tensor, int]:
+    """The loss of a batch, and how many answers it takes; an example has ``answers`` in the mean of all batches.
+
+    All answers count alike. Were the losses of a batch divided by its own number of answers, those of short sequences,
+    which stand together, would count more.
+    """
+    scores = model.scores(items)
+    losses = model.head.losses(scores, targets.to(scores.device))
+    return losses.sum() / (len(items) * max(answers, 1)), len(losses)
 
 
 def evaluate_answers(model: Answerer, examples: Examples) -> Generator[float, None, Answers | Estimates]:

@@ -131,7 +131,19 @@ class TrainConfig:
     decay: Annotated[Factor, _learning("factor per epoch of the exponential schedule")] = 0.97
     decay_after: Annotated[Natural, _learning("epochs before the exponential decay begins")] = 10
     weight_decay: Annotated[NotNegative, _learning("decoupled weight decay, as in AdamW")] = 0.0
-    clip: Annotated[NotNegative, _learning("largest norm of the gradient (0: any)")] = 5.0
+    clip: Annotated[NotNegative, _learning("threshold for the gradient, see --clipping (0: none)")] = 5.0
+    clipping: Annotated[
+        Literal["norm", "value", "parameter", "adaptive"],
+        _learning(
+            "norm: shortens the whole gradient; value: cuts each of its entries; parameter: shortens that of each "
+            "parameter; adaptive: as norm, also where it is longer than most were"
+        ),
+    ] = "norm"
+    clip_quantile: Annotated[Factor, _learning("of the last 1,000 norms, for --clipping adaptive")] = 0.1
+    on_accident: Annotated[
+        Literal["stop", "skip", "rollback", "random-step"],
+        _learning("where a loss or gradient is not finite: stop; skip the batch; go back in weights; step at random"),
+    ] = "stop"
 
     epochs: Annotated[Count | None, _length("passes through the text; 50 where no limit is given")] = None
     steps: Annotated[Count | None, _length("updates of the parameters")] = None

@@ -1,10 +1,11 @@
 """How well a model predicts a text: one lane, the state carried from zero, the mean over all predictions.
 
-Shapes: ids (N,), logits (T, K, V) in K lanes.
+Shapes: ids (N,) of any type of integer, which may be mapped into memory, logits (T, K, V) in K lanes.
 """
 
 from __future__ import annotations
 
+import codecs
 import math
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from unrolled.data.documents import Symbols, begins_at
 from unrolled.data.lanes import Begins
 from unrolled.errors import DataError
 from unrolled.training.reading import read
@@ -28,6 +30,7 @@ Result = TypeVar("Result")
 
 LARGEST_LOGITS = 4_000_000  # entries of one window's logits: a large vocabulary gets shorter windows
 LONGEST_WINDOW = 1000
+LONGEST_STRETCH = 1 << 20
 WARM_UP = 200  # symbols that a lane reads before its own part, so that it does not start from zero
 
 
@@ -85,7 +88,7 @@ class Evaluation:
         return {**asdict(self), "bits_per_character": self.bits_per_character, "perplexity": perplexity}
 
 
-def evaluate(layer: Recurrent, ids: Ids, vocabulary: Vocabulary | None = None, *, lanes: int = 1) -> Evaluation:
+def evaluate(layer: Recurrent, ids: Symbols, vocabulary: Vocabulary | None = None, *, lanes: int = 1) -> Evaluation:
     """Evaluate a layer on ids (N,), N ≥ 2, by the definition, or close to it and faster in several lanes.
 
     Each further lane first reads the 200 symbols before its part, uncounted. ``vocabulary`` counts the characters.
@@ -104,34 +107,50 @@ def result_of(steps: Generator[float, None, Result]) -> Result:
 
 
 def evaluate_stepwise(
-    layer: Recurrent, ids: Ids, vocabulary: Vocabulary | None = None, *, lanes: int = 1, begins: Begins | None = None
+    layer: Recurrent, ids: Symbols, vocabulary: Vocabulary | None = None, *, lanes: int = 1, starts: Ids | None = None
 ) -> Generator[float, None, Evaluation]:
-    """Like ``evaluate``, yielding the share done after each window; ``begins`` (N,) says where documents begin."""
+    """Like ``evaluate``, yielding the share done after each window; ``starts`` (D,) says where documents begin."""
     if len(ids) < 2:
         raise DataError(f"the text to evaluate on has {len(ids)} symbols; it needs at least 2 to predict one")
     lanes = min(lanes, max(1, (len(ids) - 1) // (2 * WARM_UP)))
-    at, counted = _lanes(len(ids), lanes)
-    total, state, steps = 0.0, None, len(at)
+    total, state, steps = 0.0, None, _steps(len(ids), lanes)
     length = _window(layer, lanes)
     for start in range(0, steps, length):
-        part = slice(start, start + length)
-        starts = None if begins is None else begins[at[part]]
-        losses, state = _losses(layer, ids[at[part]], ids[at[part] + 1], state, starts)
-        total += float(losses[counted[part]].sum())
+        at, counted = _places(len(ids), lanes, start, min(start + length, steps))
+        inputs, targets = (ids[each].astype(np.int64, copy=False) for each in (at, at + 1))
+        losses, state = _losses(layer, inputs, targets, state, None if starts is None else begins_at(starts, at))
+        total += float(losses[counted].sum())
         yield min(1.0, (start + length) / steps)
     symbols = len(ids) - 1
-    characters = len(vocabulary.decode(ids[1:])) if vocabulary is not None else symbols
+    characters = _characters(ids[1:], vocabulary) if vocabulary is not None else symbols
     unit = vocabulary.unit if vocabulary is not None else "character"
     return Evaluation(total / symbols, symbols, max(1, characters), lanes, unit)
 
 
-def _lanes(symbols: int, lanes: int) -> tuple[Ids, NDArray[np.bool_]]:
-    """Where each lane reads, and which predictions count, (T, K); lane k counts targets k·L + 1 … (k + 1)·L."""
+def _characters(ids: Symbols, vocabulary: Vocabulary) -> int:
+    """The length of the text that ``vocabulary`` decodes, a stretch at a time."""
+    stretches = (ids[start : start + LONGEST_STRETCH] for start in range(0, len(ids), LONGEST_STRETCH))
+    if vocabulary.kind == "bytes":
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return sum(len(decoder.decode(part.astype(np.uint8).tobytes())) for part in stretches) + len(
+            decoder.decode(b"", final=True)
+        )
+    lengths = np.array([len(symbol) for symbol in vocabulary.symbols])
+    return sum(int(lengths[part].sum()) for part in stretches)
+
+
+def _steps(symbols: int, lanes: int) -> int:
+    """How many symbols each lane reads."""
+    return -(-(symbols - 1) // lanes) + (WARM_UP if lanes > 1 else 0)
+
+
+def _places(symbols: int, lanes: int, start: int, end: int) -> tuple[Ids, NDArray[np.bool_]]:
+    """Where each lane reads in the steps from ``start`` to ``end``, and which predictions count, (T, K); lane k counts
+    the targets k·L + 1 … (k + 1)·L."""
     part = -(-(symbols - 1) // lanes)
     first = np.arange(lanes) * part
     begin = np.maximum(first - (WARM_UP if lanes > 1 else 0), 0)
-    steps = part + (WARM_UP if lanes > 1 else 0)
-    at = begin + np.arange(steps)[:, None]
+    at = begin + np.arange(start, end)[:, None]
     counted = (at >= first) & (at < np.minimum(first + part, symbols - 1))
     return np.minimum(at, symbols - 2), counted  # past the end a lane reads on without being counted
 

@@ -14,7 +14,7 @@ from unrolled.training.task import Figures
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened at a step (the number of updates made so far)."""
+    """Something that happened at a step (the number of updates so far, with those that were skipped)."""
 
     kind: ClassVar[str] = ""
     step: int
@@ -107,12 +107,19 @@ class Saved(Event):
 
 @dataclass(frozen=True)
 class Accident(Event):
-    """A loss or a gradient that is not finite; the parameters are those before it, and training stops."""
+    """A loss, a gradient or an update that is not finite; neither weights nor moments have seen it.
+
+    ``policy`` is what was done ("stop", "skip", "rollback", "random-step"), ``message`` says it; after "stop" training
+    ends. ``record`` is the folder from which `unrolled replay` shows it again, or None. ``step`` is that of the update
+    which was tried; where training goes on it counts as a step.
+    """
 
     kind = "accident"
     loss: float
     gradient_norm: float
     message: str
+    policy: str
+    record: str | None
 
 
 @dataclass(frozen=True)

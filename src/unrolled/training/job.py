@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,10 @@ from unrolled.checkpoint.run import Checkpoint, RunDirectory
 from unrolled.checkpoint.tensors import module_arrays, optimiser_arrays, restore_module, restore_optimiser
 from unrolled.data.lanes import Position
 from unrolled.training import schedule
+from unrolled.training.clipping import Clipping
 from unrolled.training.config import TrainConfig
+from unrolled.training.randomness import own_randomness
+from unrolled.training.snapshots import Snapshots
 from unrolled.training.task import Task
 
 RANDOM = "random/"  # the states of torch's generators, in a checkpoint
@@ -25,7 +29,8 @@ RANDOM = "random/"  # the states of torch's generators, in a checkpoint
 @dataclass
 class Job:
     """One run. ``random`` are the run's own generator states, apart from torch's global ones so that the caller's
-    random numbers neither disturb the run nor are disturbed; ``best`` is the smallest ``badness`` so far.
+    random numbers neither disturb the run nor are disturbed; ``best`` is the smallest ``badness`` so far, and
+    ``best_figures`` are all of that evaluation; ``accidents`` counts those since the last good update.
     """
 
     config: TrainConfig
@@ -34,11 +39,15 @@ class Job:
     optimiser: torch.optim.Optimizer
     device: torch.device
     random: dict[str, Tensor]
+    clipping: Clipping
+    snapshots: Snapshots = field(default_factory=Snapshots)
+    accidents: int = 0
     step: int = 0
     position: Position = field(default_factory=Position)
     evaluated_at: int = -1
     best: float | None = None
     best_step: int = 0
+    best_figures: dict[str, Any] = field(default_factory=dict)
     evaluation_seconds: float = 0.0
     seconds_before: float = 0.0
     started: float = field(default_factory=time.monotonic)
@@ -67,25 +76,42 @@ class Job:
             yield
 
     def save(self) -> Path:
-        """Publish a checkpoint of the present moment, and delete those that are no longer kept."""
+        """Publish a checkpoint of the present moment, copy its model if it is the best, delete what is not kept."""
         trainer = {
             **optimiser_arrays(self.optimiser),
             **self.task.carried(),
+            **self.clipping.carried(),
+            **(self.snapshots.carried() if self.config.on_accident == "rollback" else {}),
             **{RANDOM + name: state.numpy() for name, state in self.random.items()},
         }
         progress = {
             "step": self.step,
             "epoch": self.position.epoch,
             "window": self.position.window,
+            "accidents": self.accidents,
             "evaluated_at": self.evaluated_at,
             "best": self.best,
             "best_step": self.best_step,
             "evaluation_seconds": self.evaluation_seconds,
             "seconds": self.seconds,
         }
-        path = self.run.save(Checkpoint(self.step, module_arrays(self.task.layer), trainer, progress))
-        self.run.prune(self.config.keep, self.best_step)
+        model = module_arrays(self.task.layer)
+        best = {} if self.best is None else {**self.best_figures, "step": self.best_step}
+        path = self.run.save(Checkpoint(self.step, model, trainer, progress, best))
+        if best and self.best_step == self.step:
+            self.run.write_best(model, best)
+        self._prune()
         return path
+
+    def settle(self) -> None:
+        """Make the files of the run those of this moment: forget what came after, finish what a kill left undone."""
+        self.run.cut_metrics(self.step)
+        if self.best is not None:
+            self.run.restore_best(self.best_step)
+        self._prune()
+
+    def _prune(self) -> None:
+        self.run.prune(self.config.keep, None if self.best is None else self.best_step)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to the moment of a checkpoint."""
@@ -93,39 +119,17 @@ class Job:
         restore_module(self.task.layer, checkpoint.model)
         restore_optimiser(self.optimiser, checkpoint.trainer)
         self.task.restore(checkpoint.trainer, self.device)
+        self.clipping.restore(checkpoint.trainer)
+        self.snapshots.restore(checkpoint.trainer)
         for name in self.random:
             if RANDOM + name in checkpoint.trainer:
                 self.random[name] = torch.from_numpy(np.array(checkpoint.trainer[RANDOM + name]))
         self.step = checkpoint.step
         self.position = Position(progress["epoch"], progress["window"])
+        self.accidents = progress.get("accidents", 0)
         self.evaluated_at = progress["evaluated_at"]
         # before there were other tasks than language, what is to become small was called by its name
         self.best, self.best_step = progress.get("best", progress.get("best_nats")), progress["best_step"]
+        self.best_figures = dict(checkpoint.best)
         self.evaluation_seconds = progress["evaluation_seconds"]
         self.seconds_before, self.started = progress["seconds"], time.monotonic()
-
-
-def fresh_randomness(seed: int, device: torch.device) -> dict[str, Tensor]:
-    """Generator states that follow from a seed."""
-    random = {"cpu": torch.Generator().manual_seed(seed).get_state()}
-    if device.type == "cuda":
-        random["cuda"] = torch.Generator(device).manual_seed(seed).get_state()
-    return random
-
-
-@contextmanager
-def own_randomness(random: dict[str, Tensor], device: torch.device) -> Iterator[None]:
-    """Let torch draw from ``random`` inside the block, which is moved on; torch's own states are put back after it."""
-    before = torch.get_rng_state()
-    cuda_before = torch.cuda.get_rng_state(device) if "cuda" in random else None
-    torch.set_rng_state(random["cpu"])
-    if cuda_before is not None:
-        torch.cuda.set_rng_state(random["cuda"], device)
-    try:
-        yield
-    finally:
-        random["cpu"] = torch.get_rng_state()
-        torch.set_rng_state(before)
-        if cuda_before is not None:
-            random["cuda"] = torch.cuda.get_rng_state(device)
-            torch.cuda.set_rng_state(cuda_before, device)

@@ -12,22 +12,22 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from unrolled.checkpoint.model import TrainedModel
 from unrolled.checkpoint.tensors import restore_state, state_arrays
 from unrolled.data.corpora import Corpus
-from unrolled.data.documents import read_documents
 from unrolled.data.lanes import Lanes, Position
+from unrolled.data.tokens import LongCorpus
 from unrolled.data.truncation import Window
 from unrolled.generation.tokens import generate
 from unrolled.nn import Recurrent
-from unrolled.training.bounded import bounded_loss
-from unrolled.training.budget import Budget, need_of
 from unrolled.training.config import TrainConfig
 from unrolled.training.evaluation import Evaluation, evaluate_stepwise
-from unrolled.training.reading import State, read
+from unrolled.training.reading import State
+from unrolled.training.snapshots import all_finite
 from unrolled.training.task import Arrays, Task
+from unrolled.training.trace import Trace, trace
+from unrolled.training.window import RecordedWindow, window_loss
 
 
 class LanguageTask(Task):
@@ -36,12 +36,13 @@ class LanguageTask(Task):
     name = "language"
     layer: Recurrent
 
-    def __init__(self, config: TrainConfig, model: TrainedModel, corpus: Corpus, device: torch.device) -> None:
+    def __init__(
+        self, config: TrainConfig, model: TrainedModel, corpus: Corpus | LongCorpus, device: torch.device
+    ) -> None:
         self.config, self.model, self.layer, self.device = config, model, model.layer, device
-        training, self.validation = (
-            read_documents(text, config.documents, model.vocabulary) for text in (corpus.training, corpus.validation)
-        )
-        self.lanes = Lanes(training.ids, config.batch, config.truncation, training.begins)
+        training = corpus.documents("training", model.vocabulary, config.documents)
+        self.validation = corpus.documents("validation", model.vocabulary, config.documents)
+        self.lanes = Lanes(training.ids, config.batch, config.truncation, training.starts)
         self.state: State | None = None
         self._next: State | None = None
 
@@ -52,48 +53,35 @@ class LanguageTask(Task):
 
     def loss(self, position: Position) -> tuple[Tensor, int]:
         """See ``Task``."""
-        window = self.lanes.truncation.window(position.window)
-        if self.config.budget is not None:
-            return self._bounded(window, self.config.budget)
-        logits, self._next = self._read(window)
-        wanted = torch.from_numpy(self.lanes.stretch(window.losses, window.end).targets).to(self.device)
-        logits = logits[window.losses - window.begin :]
-        return functional.cross_entropy(logits.flatten(0, 1), wanted.flatten()), wanted.numel()
+        window = self._window(position)
+        loss, self._next = window_loss(self.layer, self.lanes, window, self.state, self.config.budget)
+        return loss, (window.end - window.losses) * self.lanes.batch
 
-    def _bounded(self, window: Window, budget: Budget) -> tuple[Tensor, int]:
-        """The loss of a window, segment by segment, so that nothing is there for all its steps."""
-        steps, lanes = window.end - window.begin, self.lanes.batch
-        plan = budget.plan(steps, need_of(self.layer, lanes))
-
-        def segment(number: int, state: State | None) -> tuple[Tensor, State]:
-            begin = window.begin + number * plan.length
-            stretch = self.lanes.stretch(begin, min(begin + plan.length, window.end))
-            ids, wanted = (torch.from_numpy(each).to(self.device) for each in (stretch.inputs, stretch.targets))
-            logits, after = read(self.layer, ids, state, stretch.begins)
-            nats = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="sum")
-            return nats / (steps * lanes), after
-
-        count = -(-steps // plan.length)
-        loss, self._next = bounded_loss(segment, count, self.state, list(self.layer.parameters()), plan.slots)
-        return loss, steps * lanes
-
-    def _read(self, window: Window) -> tuple[Tensor, State | None]:
-        """The logits of a window, and the state at which the following one begins."""
-        parts, state, reached = [], self.state, self.state
-        for begin, end in ((window.begin, window.following), (window.following, window.end)):
-            if begin < end:
-                stretch = self.lanes.stretch(begin, end)
-                logits, state = read(
-                    self.layer, torch.from_numpy(stretch.inputs).to(self.device), state, stretch.begins
-                )
-                parts.append(logits)
-            reached = state if end == window.following else reached
-        return torch.cat(parts) if len(parts) > 1 else parts[0], reached
+    def _window(self, position: Position) -> Window:
+        return self.lanes.truncation.window(position.window)
 
     def accept(self, position: Position) -> None:
         """An epoch begins at the beginning of the text, where nothing was read yet."""
         carried = self._next if position.window else None
         self.state = None if carried is None else {name: tensor.detach() for name, tensor in carried.items()}
+
+    def reject(self, position: Position, anew: bool) -> None:
+        """A state that is not finite is not taken over: the one before stays, if that is."""
+        before = self.state
+        self.accept(position)
+        for state in (self.state, before if position.window else None):
+            if not anew and state is not None and all_finite(state.values()):
+                self.state = state
+                return
+        self.state = None
+
+    def batch(self, position: Position) -> Arrays:
+        """See ``Task``; the targets of the whole window, also where only the last ones count."""
+        return {**RecordedWindow.arrays(self.lanes, self._window(position)), **state_arrays(self.state)}
+
+    def trace(self, batch: Arrays, random: Mapping[str, Tensor]) -> Trace:
+        """See ``Task``."""
+        return trace(self.layer, batch, self.config.budget, random)
 
     def evaluate(self, final: bool) -> Generator[float, None, Evaluation]:
         """Several lanes on the way, at the end one, as the definition says."""
@@ -101,7 +89,7 @@ class LanguageTask(Task):
         documents = self.validation
         return (
             yield from evaluate_stepwise(
-                self.layer, documents.ids, self.model.vocabulary, lanes=lanes, begins=documents.begins
+                self.layer, documents.ids, self.model.vocabulary, lanes=lanes, starts=documents.starts
             )
         )
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch.nn.utils import clip_grad_norm_
-
-from unrolled.checkpoint.tensors import module_arrays, restore_module
+from unrolled.checkpoint.tensors import restore_module
 from unrolled.data.corpora import Corpus
 from unrolled.errors import UnrolledError
 from unrolled.training import schedule
+from unrolled.training.accidents import Attempt, accident, prepared, settled, updated
+from unrolled.training.clipping import gradient_norm
 from unrolled.training.config import TrainConfig
 from unrolled.training.events import (
     Accident,
@@ -42,7 +42,7 @@ def train(config: TrainConfig | None = None, *, corpus: Corpus | None = None, st
 
     ``corpus`` takes the place of the configured text. Once ``stop()`` is true the run is saved, ``Saved`` with
     ``interrupted`` is the last event, and ``resume`` goes on from there. Raises ConfigurationError, DataError,
-    EquationError or CheckpointError before the first event; after an ``Accident``, UnrolledError.
+    EquationError or CheckpointError before the first event; after an ``Accident`` that stops it, UnrolledError.
     """
     return _run(begin(config or TrainConfig(), corpus), stop)
 
@@ -58,6 +58,13 @@ def resume(
 
 
 def _run(job: Job, stop: Stop) -> Iterator[Event]:
+    try:
+        yield from _events(job, stop)
+    finally:
+        job.run.unlock()
+
+
+def _events(job: Job, stop: Stop) -> Iterator[Event]:
     yield _started(job)
     share = job.share
     while True:
@@ -73,9 +80,9 @@ def _run(job: Job, stop: Stop) -> Iterator[Event]:
         event = _update(job)
         job.run.record(event.to_dict())
         yield event
-        if isinstance(event, Accident):
+        if isinstance(event, Accident) and event.policy == "stop":
             raise UnrolledError(event.message)
-        share = event.share
+        share = event.share if isinstance(event, Step) else job.share
     yield from _finish(job, stop)
 
 
@@ -94,7 +101,7 @@ def _started(job: Job) -> Started:
 
 
 def _update(job: Job) -> Step | Accident:
-    """Loss, gradient, clipping, one step of Adam; nothing changes if the gradient is not finite."""
+    """Loss, gradient, clipping, one step of Adam."""
     clock, layer, config = time.perf_counter(), job.task.layer, job.config
     share = job.share
     rate = schedule.learning_rate(config, step=job.step, epoch=job.position.epoch, share=share)
@@ -102,21 +109,26 @@ def _update(job: Job) -> Step | Accident:
         group["lr"] = rate
     layer.train()
     job.optimiser.zero_grad()
+    prepared(job)
+    random = dict(job.random)
     with job.randomness():
         loss, symbols = job.task.loss(job.position)
         loss.backward()
-    norm, nats = float(clip_grad_norm_(layer.parameters(), config.clip or math.inf)), loss.item()
-    if not (math.isfinite(nats) and math.isfinite(norm)):
-        return _accident(job, nats, norm)
-    job.optimiser.step()
+    norm = gradient_norm(layer.parameters())
+    nats, size = loss.item(), norm.item()
+    threshold = job.clipping.threshold(size) if math.isfinite(nats) and math.isfinite(size) else math.inf
+    attempt = Attempt(nats, size, rate, threshold, random)
+    if not updated(job, attempt, norm):
+        return accident(job, attempt)
     job.step += 1
     job.position = job.position.after(job.task.steps_per_epoch)
     job.task.accept(job.position)
+    settled(job)
     return Step(
         job.step,
         epoch=job.epochs,
         loss=nats,
-        gradient_norm=norm,
+        gradient_norm=size,
         learning_rate=rate,
         symbols_per_second=symbols / (time.perf_counter() - clock),
         seconds=job.seconds,
@@ -124,25 +136,18 @@ def _update(job: Job) -> Step | Accident:
     )
 
 
-def _accident(job: Job, loss: float, norm: float) -> Accident:
-    what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {norm}"
-    saved = job.run.steps()
-    remedy = f"go on from step {saved[-1]} with --resume {job.run.path} and" if saved else "start again with"
-    message = f"{what} at step {job.step + 1}, so training stopped; {remedy} a smaller --learning-rate or --clip"
-    return Accident(job.step, loss, norm, message)
-
-
 def _evaluate(job: Job, stop: Stop) -> Generator[Event, None, None]:
-    """Evaluate, keep the model if it is the best, write a sample, save; given up without a trace if asked to stop."""
+    """Evaluate, write a sample, save; given up without a trace if asked to stop."""
     begin = job.seconds
     evaluation = yield from _evaluation(job, False, stop)
     if evaluation is None:
         return
     job.evaluation_seconds = job.seconds - begin
-    best = job.best is None or evaluation.badness < job.best
+    # NaN, which no number is smaller than, would stay the best for ever
+    best = math.isfinite(evaluation.badness) and (job.best is None or evaluation.badness < job.best)
     if best:
         job.best, job.best_step = evaluation.badness, job.step
-        job.run.write_best(module_arrays(job.task.layer), {"step": job.step, **evaluation.to_dict()})
+        job.best_figures = {"figure": evaluation.short, **evaluation.to_dict()}
     job.evaluated_at = job.step
     evaluated = Evaluated(job.step, evaluation, best, job.seconds)
     job.run.record(evaluated.to_dict())

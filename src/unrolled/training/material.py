@@ -11,6 +11,7 @@ import torch
 
 from unrolled.checkpoint.model import Description, ModelDescription, TrainedModel
 from unrolled.data.corpora import Corpus, read_corpus
+from unrolled.data.tokens import LongCorpus
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.equations import library
 from unrolled.training.config import TrainConfig
@@ -59,12 +60,12 @@ class TextMaterial(Material):
 
     description = ModelDescription
 
-    def __init__(self, corpus: Corpus) -> None:
+    def __init__(self, corpus: Corpus | LongCorpus) -> None:
         self.corpus, self.name, self.sha256 = corpus, corpus.name, corpus.sha256
 
     def reading(self, config: TrainConfig) -> Vocabulary:
         """See ``Material``."""
-        return Vocabulary.of(self.corpus.text, config.symbols)
+        return self.corpus.vocabulary(config.symbols, config.documents)
 
     @staticmethod
     def read_reading(data: Mapping[str, Any]) -> Vocabulary:
@@ -85,12 +86,12 @@ class TextMaterial(Material):
         about = {
             "name": self.name,
             "sha256": self.sha256,
-            "training_characters": len(self.corpus.training),
-            "validation_characters": len(self.corpus.validation),
+            "training_characters": self.corpus.training_characters,
+            "validation_characters": self.corpus.validation_characters,
         }
         return {"corpus": about}
 
 
-def read_configured(config: TrainConfig) -> Corpus:
+def read_configured(config: TrainConfig) -> Corpus | LongCorpus:
     """The corpus that a configuration names."""
     return read_corpus(config.text, config.data, raw=config.symbols == "bytes", limit=config.limit)

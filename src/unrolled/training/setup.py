@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from unrolled.checkpoint.device import device_of
 from unrolled.checkpoint.model import Description
@@ -15,10 +16,12 @@ from unrolled.checkpoint.run import RunDirectory
 from unrolled.data.corpora import Corpus
 from unrolled.equations import library
 from unrolled.errors import CheckpointError, ConfigurationError, DataError
+from unrolled.training.clipping import Clipping
 from unrolled.training.config import TrainConfig, flag, from_dict, resolve
-from unrolled.training.job import Job, fresh_randomness, own_randomness
+from unrolled.training.job import Job
 from unrolled.training.kinds import material_of
 from unrolled.training.material import Material
+from unrolled.training.randomness import fresh_randomness, own_randomness
 
 # What a resumed run cannot change: another value would make another model, or another text.
 MODEL = (
@@ -71,6 +74,16 @@ def begin(config: TrainConfig, corpus: Corpus | None = None) -> Job:
 def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: Corpus | None = None) -> Job:
     """A run as its last checkpoint left it, with the options in ``changes`` from here on."""
     run = RunDirectory.open(path)
+    run.lock()
+    try:
+        return _reopened(run, changes or {}, corpus)
+    except BaseException:
+        run.unlock()  # at once: an exception keeps what it has passed through alive
+        raise
+
+
+def _reopened(run: RunDirectory, changes: Mapping[str, Any], corpus: Corpus | None) -> Job:
+    run.sweep()
     document = run.read("config")
     try:
         saved = from_dict(document["train"], str(run.path / "config.json"))
@@ -83,11 +96,12 @@ def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: C
             f"{run.path} holds a trained model but no checkpoint to go on from: its folder checkpoints is empty or "
             "gone. Restore it, or start a new run."
         )
-    config = _changed(saved, changes or {}, str(path))
+    config = _changed(saved, changes, str(run.path))
     material = material_of(config, corpus)
     if material.sha256 != fingerprint:
         raise DataError(
-            f"the data are not the ones that {path} was trained on; give the same ones beside --resume, or start anew"
+            f"the data are not the ones that {run.path} was trained on; give the same ones beside --resume, or start "
+            "anew"
         )
     description = dataclasses.replace(
         material.description.from_json(model),
@@ -95,10 +109,9 @@ def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: C
     )
     reading = run.read_symbols(material.read_reading)
     job = _assemble(config, run, description, reading, material, device_of(config.device))
-    run.sweep()
-    run.cut_metrics(checkpoint.step if checkpoint else 0)
     if checkpoint:
         job.restore(checkpoint)
+    job.settle()
     run.write("config", _document(config, description, material))
     return job
 
@@ -120,12 +133,10 @@ def _assemble(
         config=config,
         run=run,
         task=material.task(config, layer, reading, run.path, device),
-        # with weight decay 0 this is Adam
-        optimiser=torch.optim.AdamW(
-            layer.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-        ),
+        optimiser=optimiser_of(config, layer),
         device=device,
         random=random,
+        clipping=Clipping(config.clipping, config.clip, config.clip_quantile),
     )
 
 
@@ -136,6 +147,11 @@ def _built(description: Description, device: torch.device) -> Any:
         if "allocate" not in str(error) and "out of memory" not in str(error):
             raise
         raise ConfigurationError(f"so large a model does not fit into memory: {error}; make it smaller") from error
+
+
+def optimiser_of(config: TrainConfig, layer: nn.Module) -> torch.optim.Optimizer:
+    """AdamW, which is Adam where there is no weight decay."""
+    return torch.optim.AdamW(layer.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
 
 
 def _changed(saved: TrainConfig, changes: Mapping[str, Any], path: str) -> TrainConfig:

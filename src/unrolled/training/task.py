@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unrolled.data.lanes import Position
+from unrolled.training.trace import Trace
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -59,6 +60,18 @@ class Task(ABC):
 
     def accept(self, position: Position) -> None:  # noqa: B027  # only who carries a state has something to do
         """The update was made, and the next one is at ``position``."""
+
+    def reject(self, position: Position, anew: bool) -> None:  # noqa: B027  # see accept
+        """No update was made, and the next one is at ``position``; ``anew`` if the weights are those of another time,
+        so that nothing that these have computed is of use."""
+
+    @abstractmethod
+    def batch(self, position: Position) -> Arrays:
+        """What is read at ``position``, with what was carried to it: as arrays of a file, for a record."""
+
+    def trace(self, batch: Arrays, random: Mapping[str, Tensor]) -> Trace | None:
+        """A batch step by step, where torch's generators were ``random``; None where there is no such view of it."""
+        return None
 
     @abstractmethod
     def evaluate(self, final: bool) -> Generator[float, None, Figures]:

@@ -21,7 +21,8 @@ from unrolled.data.batches import Batches
 from unrolled.data.lanes import Position
 from unrolled.generation.sampler import Sampler
 from unrolled.training.config import TrainConfig
-from unrolled.training.task import Task
+from unrolled.training.ragged import flat
+from unrolled.training.task import Arrays, Task
 
 DRAWS = 0  # the seed of the texts that are drawn to compare their lengths
 
@@ -57,16 +58,17 @@ class TranslatingTask(Task):
         return len(self.batches)
 
     def loss(self, position: Position) -> tuple[Tensor, int]:
-        """See ``Task``.
+        """See ``Task``."""
+        return translating_loss(self.model, *self._pairs(position), self.outcomes)
 
-        All texts count alike. Were −log p of a batch divided by its own number of symbols, short texts, which stand
-        together, would count more, and what is written would be too short.
-        """
+    def batch(self, position: Position) -> Arrays:
+        """See ``Task``."""
+        inputs, targets = self._pairs(position)
+        return {**flat("inputs", inputs), **flat("targets", targets), "outcomes": np.array(self.outcomes)}
+
+    def _pairs(self, position: Position) -> tuple[list[Any], list[NDArray[np.int64]]]:
         chosen = self.batches(position.epoch, position.window)
-        nats, outcomes = self.model.nats(
-            [self.training.inputs[i] for i in chosen], [self.training.targets[i] for i in chosen]
-        )
-        return nats.mean() / self.outcomes, int(outcomes.sum())
+        return [self.training.inputs[i] for i in chosen], [self.training.targets[i] for i in chosen]
 
     def evaluate(self, final: bool) -> Generator[float, None, Writings]:
         """See ``Task``."""
@@ -89,6 +91,18 @@ class TranslatingTask(Task):
     def use(self, path: Path) -> str:
         """See ``Task``."""
         return f"unrolled predict {path} FILE"
+
+
+def translating_loss(
+    model: Translator, items: Sequence[Any], targets: Sequence[NDArray[np.int64]], outcomes: float
+) -> tuple[Tensor, int]:
+    """The loss of a batch, and how many outcomes its texts have; a text has ``outcomes`` in the mean of all batches.
+
+    All texts count alike. Were −log p of a batch divided by its own number of symbols, short texts, which stand
+    together, would count more, and what is written would be too short.
+    """
+    nats, own = model.nats(items, targets)
+    return nats.mean() / outcomes, int(own.sum())
 
 
 def evaluate_pairs(model: Translator, pairs: Pairs) -> Generator[float, None, Writings]:

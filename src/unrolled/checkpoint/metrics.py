@@ -1,0 +1,71 @@
+"""metrics.jsonl: what happens in a run, one event a line, each with its kind ("event") and its "step".
+
+Lines are appended, so that a kill can cut the last one; then it does not count.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from unrolled.checkpoint import atomic
+from unrolled.checkpoint.format import read_bytes, unreadable
+
+TAIL = 1 << 16  # bytes at the end of the file in which the last event stands
+
+
+def append(path: Path, event: Mapping[str, Any]) -> None:
+    """Add an event; raises CheckpointError if the file cannot be written."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
+    except OSError as error:
+        raise atomic.refusal(path, error) from error
+
+
+def flush(path: Path) -> None:
+    """Wait until the events are on the disk."""
+    try:
+        if path.exists():
+            atomic.flush(path)
+    except OSError as error:
+        raise atomic.refusal(path, error) from error
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """All events; none if there is no file yet."""
+    return list(_events(read_bytes(path))) if path.exists() else []
+
+
+def last(path: Path) -> dict[str, Any] | None:
+    """The last event, found without reading the whole file; None if there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL))
+            events = list(_events(file.read()))
+            if not events:  # a sample may be a long line
+                file.seek(0)
+                events = list(_events(file.read()))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return events[-1] if events else None
+
+
+def cut(path: Path, step: int) -> None:
+    """Forget what was recorded after a step, and the end of the run."""
+    events = (event for event in read(path) if event["step"] <= step and event["event"] != "finished")
+    atomic.write(path, "".join(json.dumps(event) + "\n" for event in events).encode())
+
+
+def _events(data: bytes) -> Iterator[dict[str, Any]]:
+    for line in data.split(b"\n"):
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(event, dict) and isinstance(event.get("step"), int) and isinstance(event.get("event"), str):
+            yield event
