@@ -252,3 +252,22 @@ def test_a_checkpoint_from_before_there_were_tasks(config):
     job.best = None
     job.restore(dataclasses.replace(saved, progress={**progress, "best_nats": saved.progress["best"]}))
     assert job.best == saved.progress["best"] > 0
+
+
+def test_a_run_starts_from_the_values_that_are_asked_for(config):
+    config = dataclasses.replace(config, initialisation="orthogonal", forget_bias=2.0, spectral_radius=0.5, steps=1)
+    events = train(config, corpus=CORPUS)
+    assert isinstance(next(events), Started)
+    layer = reopen_before_the_first_step(events, config)
+    for suffix in ("_l0", "_l1"):
+        matrix = getattr(layer, f"W_hr{suffix}").double().detach()
+        torch.testing.assert_close(matrix @ matrix.T, torch.eye(8, dtype=torch.float64) / 4, rtol=0, atol=1e-6)
+        assert (getattr(layer, f"b_iz{suffix}") == 2).all()
+        assert (getattr(layer, f"b_hz{suffix}") == 0).all()
+    with pytest.raises(ConfigurationError, match="--initialisation cannot change"):
+        next(resume(config.run, changes={"initialisation": "identity"}, corpus=CORPUS))
+
+
+def reopen_before_the_first_step(events, config):
+    events.close()
+    return reopen(config.run, corpus=CORPUS).task.layer

@@ -3,6 +3,7 @@
 from unrolled.nn.drop_in import GRU, LSTM, RNN
 from unrolled.nn.drop_in_cells import GRUCell, LSTMCell, RNNCell
 from unrolled.nn.encoder_decoder import EncoderDecoder
+from unrolled.nn.initialisation import initialise
 from unrolled.nn.language import language_model
 from unrolled.nn.many_to_many import ManyToMany, WordsAndLetters
 from unrolled.nn.many_to_one import ManyToOne
@@ -27,6 +28,7 @@ __all__ = [
     "Recurrent",
     "Stop",
     "WordsAndLetters",
+    "initialise",
     "language_model",
     "stop_of",
 ]

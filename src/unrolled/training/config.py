@@ -29,6 +29,7 @@ Natural = Annotated[int, Meta(ge=0)]
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
+Finite = Annotated[float, Meta(gt=-1e300, lt=1e300)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
 Factor = Annotated[float, Meta(gt=0, le=1)]
 
@@ -108,6 +109,16 @@ class TrainConfig:
     ] = "state"
     attention: Annotated[bool, _model("look at all steps of a text that is translated")] = False
     dropout: Annotated[Share, _model("share left out between layers and before the output")] = 0.0
+    initialisation: Annotated[
+        Literal["uniform", "orthogonal", "identity"],
+        _model("how recurrent matrices start: uniform in ±1/√hidden; orthogonal; identity, their biases zero"),
+    ] = "uniform"
+    forget_bias: Annotated[
+        Finite | None, _model("first value of the bias of gates that keep a state, such as 1 (none: drawn as others)")
+    ] = None
+    spectral_radius: Annotated[
+        Positive | None, _model("recurrent matrices start with this largest |eigenvalue| (none: as they are drawn)")
+    ] = None
     dtype: Annotated[Literal["float32", "float64"], _model("type of the numbers")] = "float32"
     precision: Annotated[
         Literal["fp32", "bf16"],

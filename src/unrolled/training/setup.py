@@ -16,6 +16,7 @@ from unrolled.checkpoint.run import RunDirectory
 from unrolled.data.corpora import Corpus
 from unrolled.equations import library
 from unrolled.errors import CheckpointError, ConfigurationError, DataError
+from unrolled.nn import initialise
 from unrolled.training.clipping import Clipping
 from unrolled.training.config import TrainConfig, flag, from_dict, resolve
 from unrolled.training.job import Job
@@ -40,6 +41,9 @@ MODEL = (
     "layers",
     "hidden",
     "embedding",
+    "initialisation",
+    "forget_bias",
+    "spectral_radius",
     "dtype",
     "precision",
 )
@@ -129,6 +133,7 @@ def _assemble(
     random = fresh_randomness(config.seed, device)
     with own_randomness(random, device):
         layer = _built(description, device)
+        initialise(layer, config.initialisation, forget_bias=config.forget_bias, spectral_radius=config.spectral_radius)
     return Job(
         config=config,
         run=run,
