@@ -1,0 +1,1 @@
+"""What is usually said for tanh, beside σ, relu, hard tanh and the identity."""
