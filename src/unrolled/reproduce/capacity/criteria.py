@@ -1,14 +1,14 @@
 """What is said of the capacity of a state, and what must be measured for it to hold.
 
 Written before any of these networks was trained; never changed afterwards. Source of the published figures: Collins,
-Sohl-Dickstein & Sussillo 2017, "Capacity and trainability in recurrent neural networks" (ICLR), section 2.3 and figure 2:
-a network remembers about one real number of its input history per hidden unit; the other statement is of every lecture on
-over-fitting.
+Sohl-Dickstein & Sussillo 2017, "Capacity and trainability in recurrent neural networks" (ICLR), section 2.3 and
+figure 2: a network remembers about one real number of its input history per hidden unit; the other statement is of
+every lecture on over-fitting.
 
 Recall: n symbols, each one of 8, drawn at random; then n steps without input, in which the network says them again in
-their order. ``capacity(H)`` is the largest n at which it gets at least 90 % of the symbols of new sequences right, as it would 1/8
-by chance; a network that was not trained recalls none. By heart: a network of H units learns a set of sequences whose classes are
-drawn at random, where nothing is to be generalised, and beside it sequences with a rule.
+their order. ``capacity(H)`` is the largest n at which it gets at least 90 % of the symbols of new sequences right, as
+it would 1/8 by chance; a network that was not trained recalls none. By heart: a network of H units learns a set of
+sequences whose classes are drawn at random, where nothing is to be generalised, and beside it sequences with a rule.
 """
 
 from __future__ import annotations

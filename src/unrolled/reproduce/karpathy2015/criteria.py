@@ -1,11 +1,13 @@
 """What Karpathy, Johnson & Fei-Fei 2015 say of cells, depth and size, and what must be measured for it to hold.
 
 Written before any network of the grid was trained; never changed afterwards. Source: "Visualizing and understanding
-recurrent networks", arXiv:1506.02078, section 4.1 and table 1: cross-entropies in nats per character on War and Peace and on
-the source code of Linux, for 1 to 3 layers, and for the numbers of parameters that LSTMs of 64 to 512 units have.
+recurrent networks", arXiv:1506.02078, section 4.1 and table 1: cross-entropies in nats per character on War and Peace
+and on the source code of Linux, for 1 to 3 layers, and for the numbers of parameters that LSTMs of 64 to 512 units
+have.
 
-The text here is another one, and the budget smaller by far, so that no number of theirs can be expected: the criteria are
-the three statements that they draw from the table. An untrained network has the same loss whatever its cell, and meets none.
+The text here is another one, and the budget smaller by far, so that no number of theirs can be expected: the criteria
+are the three statements that they draw from the table. An untrained network has the same loss whatever its cell, and
+meets none.
 """
 
 from __future__ import annotations
@@ -71,5 +73,5 @@ def consistently(pairs: Sequence[bool]) -> bool:
 
 
 def mixed(grid: Grid) -> bool:
-    """Whether each of the two is better somewhere, or neither is anywhere."""
-    return len(winners(grid)) != 1
+    """Whether both beat the RNN, and each of the two is better than the other somewhere, or neither is anywhere."""
+    return consistently(gate_pairs(grid)) and len(winners(grid)) != 1

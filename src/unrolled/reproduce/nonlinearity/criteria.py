@@ -1,8 +1,9 @@
 """What lectures say for tanh, and what must be measured for it to hold.
 
-Written before any of these networks was trained; never changed afterwards. The cell is h_t = φ(U x_t + W h_{t-1} + b), the
-same run with φ = tanh, σ, relu, hard tanh = clip(·, −1, 1), identity: the same seed, so the same first U, W, b. A claim holds
-where the median over the seeds says so; about what training does, an untrained network must not say so as well.
+Written before any of these networks was trained; never changed afterwards. The cell is h_t = φ(U x_t + W h_{t-1} +
+b), the same run with φ = tanh, σ, relu, hard tanh = clip(·, −1, 1), identity: the same seed, so the same first U, W,
+b. A claim holds where the median over the seeds says so; about what training does, an untrained network must not say
+so as well.
 """
 
 from __future__ import annotations
