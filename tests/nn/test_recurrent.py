@@ -104,6 +104,18 @@ def test_logits_of_a_softmax_that_feeds_back():
     same(state, {"y": expected["y"][-1]})
 
 
+@pytest.mark.parametrize("cell", ["jordan", "jordan1986", "output_feedback"])
+@pytest.mark.parametrize("options", [{"num_layers": 3}, {"num_layers": 2, "bidirectional": True}])
+def test_a_softmax_that_the_layer_above_reads_is_a_softmax(cell, options):
+    layer = Recurrent(cell, x=N, h=4, y=3, dtype=F64, **options)
+    x = randn(T, B, N)
+    expected, after = layer(x)
+    logits, state = layer.logits(x)
+    top = torch.cat([torch.softmax(part, -1) for part in logits.split(3, -1)], -1)
+    same(top, expected.detach())
+    same(state, {name: value.detach() for name, value in after.items()})
+
+
 def test_logits_without_a_softmax_are_the_output():
     layer = Recurrent("vanilla", x=N, h=4, o=3, dtype=F64)
     x = randn(T, B, N)

@@ -188,13 +188,19 @@ class Recurrent(nn.Module):
                 sequences = {name: self._drop(value) for name, value in sequences.items()}
             found = []
             for layer in level:
-                outputs, last = self._layer(number, layer, sequences, batch, given, logits)
+                outputs, last = self._layer(number, layer, sequences, batch, given, logits and self._ends(number))
                 found.append(outputs)
                 final.append(last)
                 number += 1
             columns = zip(*(each.values() for each in found), strict=True)
             results = {name: beside(parts) for name, parts in zip(found[0], columns, strict=True)}
         return results, final
+
+    def _ends(self, number: int) -> bool:
+        """Whether what this part gives is what the network gives; a softmax that another part reads is a softmax."""
+        if self.network.head is not None:
+            return number == len(self.network.layers)
+        return number >= len(self.network.layers) - self.network.directions
 
     def _emit(
         self, results: dict[str, Tensor], final: list[dict[str, Tensor]], batch: Batch, logits: bool
@@ -278,7 +284,7 @@ class Recurrent(nn.Module):
             "head": self.network.head is not None,
             "parts": [
                 {
-                    "program": programs[ids and number < self.network.directions, True].to_dict(),
+                    "program": programs[ids and number < self.network.directions, self._ends(number)].to_dict(),
                     "inputs": system.inputs,
                     "states": system.states,
                     "outputs": system.outputs,
