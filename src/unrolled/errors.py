@@ -9,7 +9,8 @@
     ├── ConfigurationError      options of a run that do not fit together
     ├── DataError               a text or a data file
     │   └── UnknownSymbolError  a symbol that the vocabulary does not know
-    └── CheckpointError         a run directory that is missing, damaged or from another version
+    ├── CheckpointError         a run directory that is missing, damaged or from another version
+    └── ProcessError            another process that trains the same model has failed or is gone
 
 A message says what happened, why, and what to write instead.
 """
@@ -66,6 +67,14 @@ class UnknownSymbolError(DataError):
 
 class CheckpointError(UnrolledError, RuntimeError):
     """A run directory that is missing, damaged, in use, or from another version."""
+
+
+class ProcessError(UnrolledError, RuntimeError):
+    """Another process that trains the same model has failed, in which case it ``reported`` why, or it is gone."""
+
+    def __init__(self, message: str, reported: bool = False):
+        self.reported = reported
+        super().__init__(message)
 
 
 def caret(source: str, start: int, end: int | None = None) -> str:

@@ -1,5 +1,6 @@
 """A run directory: published whole, kept and pruned, and refused where it is damaged."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -103,7 +104,7 @@ def test_metrics_are_cut_to_the_checkpoint(run):
     run.record({"event": "finished", "step": 2})
     with run.metrics.open("a") as file:
         file.write('{"event": "step", "st')  # killed in the middle of a line
-    run.cut_metrics(2)
+    run.cut_metrics(2, 2)
     lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
     assert lines == [{"event": "step", "step": 1}, {"event": "step", "step": 2}]
 
@@ -138,3 +139,83 @@ def test_saving_the_same_step_again_replaces_it(run):
     run.save(checkpoint(1))
     run.save(Checkpoint(1, {"W": np.zeros(1)}, {}, {"step": 1}))
     assert run.latest().model["W"].tolist() == [0]
+
+
+def test_what_was_the_best_is_kept_for_each_of_the_last(run):
+    """With the newest gone the run goes on from the one before it, whose best model must still be there."""
+    for step, best in ((1, 1), (2, 1), (3, 3), (4, 3), (5, 5)):
+        run.save(dataclasses.replace(checkpoint(step), best={"step": best}))
+        run.prune(keep=2, best=best)
+    assert run.steps() == [3, 4, 5]
+    run.save(dataclasses.replace(checkpoint(6), best={"step": 5}))
+    (run.checkpoints / "5" / "manifest.json").write_bytes(b"damaged")
+    run.prune(keep=2, best=5)
+    assert run.steps() == [5, 6]
+
+
+def test_the_only_checkpoint_is_damaged(run):
+    run.save(checkpoint(1))
+    (run.checkpoints / "1" / "trainer.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"damaged.*; there is no other checkpoint: start a new run"):
+        run.latest()
+
+
+def test_a_folder_that_is_no_run_is_not_overwritten(tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "x").write_text("")
+    (tmp_path / "file").write_text("")
+    for name in ("notes", "file"):
+        with pytest.raises(CheckpointError, match=f"{name} exists already and is no run; choose another --run"):
+            RunDirectory.create(tmp_path / name)
+
+
+def test_a_name_that_no_folder_can_have(tmp_path):
+    with pytest.raises(CheckpointError, match=r"cannot be read: File name too long"):
+        RunDirectory.open(tmp_path / ("a" * 300))
+    with pytest.raises(CheckpointError, match=r"cannot be made: File name too long; mend that"):
+        RunDirectory.create(tmp_path / ("a" * 300))
+
+
+def test_checkpoints_that_cannot_be_listed_are_not_taken_for_none(run, monkeypatch):
+    run.save(checkpoint(1))
+    run.checkpoints.rename(run.path / "hidden")
+    run.checkpoints.write_text("")
+    with pytest.raises(CheckpointError, match="checkpoints cannot be read: Not a directory"):
+        run.steps()
+
+
+def test_the_folders_above_a_run_are_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flushed, flush = [], atomic.flush
+    monkeypatch.setattr(atomic, "flush", lambda path: (flushed.append(path.absolute()), flush(path)))
+    RunDirectory.create("a/b/run", config={})
+    for above in (tmp_path, tmp_path / "a", tmp_path / "a" / "b"):
+        assert above in flushed
+
+
+def test_runs_that_are_begun_alike_are_equal_files(tmp_path):
+    files = []
+    for name, seed in (("one", 1), ("two", 1), ("three", 2)):
+        train = {"seed": seed, "run": name, "text": f"/{name}", "data": None}
+        run = RunDirectory.create(tmp_path / name, config={"train": train}, vocabulary={"kind": "bytes"})
+        run.write_best({"W": np.zeros(2)}, {"step": 1})
+        files.append(run.best_model.read_bytes())
+    assert files[0] == files[1] != files[2]
+
+
+def test_a_file_of_another_run_is_refused(tmp_path):
+    one, other = (
+        RunDirectory.create(tmp_path / name, config={"a": name}, vocabulary={"kind": name}) for name in ("one", "other")
+    )
+    for run in (one, other):
+        run.save(checkpoint(1))
+        run.write_best({"W": np.zeros(2)}, {"step": 1})
+    one.write("config", {"a": "changed"})  # as on going on: it stays the same run
+    assert (one.read("vocabulary"), one.latest().step, one.read_best()[1]) == ({"kind": "one"}, 1, {"step": 1})
+    for name in ("vocabulary.json", "model.safetensors", "checkpoints/1/manifest.json"):
+        (one.path / name).write_bytes((other.path / name).read_bytes())
+    for read in (lambda: one.read("vocabulary"), one.read_best, lambda: one.manifest(1)):
+        with pytest.raises(CheckpointError, match="is not the one that was written here, but that of another run"):
+            read()
+    with pytest.raises(CheckpointError, match="of another run"):
+        one.write("config", {"a": "one"})  # does not make the other's vocabulary its own

@@ -30,6 +30,7 @@ FLAGS = [
     "--evaluate-every",
     "--evaluation-lanes",
     "--forget-bias",
+    "--gradient",
     "--held-out",
     "--hidden",
     "--initialisation",

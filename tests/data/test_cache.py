@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -63,26 +65,65 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 @pytest.mark.parametrize("early", [True, False])
 def test_another_process_was_faster(made, monkeypatch, early):
     """It published while this one wrote, or between this one's last look and its renaming."""
+    rename = os.rename
 
     def other():
-        target = next(made.path.glob(".thing*"))
-        target = made.path / target.name.removeprefix(".").rpartition(".")[0]
-        target.mkdir()
-        (target / "a").write_text("theirs")
+        monkeypatch.setattr(cache.os, "rename", rename)
+        Cache(made.path).folder("thing", [], lambda folder: (folder / "a").write_text("theirs"))
 
     def make(folder):
         write(folder)
         if early:
             other()
 
-    rename = os.rename
     if not early:
         monkeypatch.setattr(cache.os, "rename", lambda *paths: (other(), rename(*paths)))
     assert (made.folder("thing", [], make) / "a").read_text() == "theirs"
     assert len(list(made.path.iterdir())) == 1
 
 
-def test_what_a_killed_process_left_is_deleted_after_a_day(made):
+ENDLESS = """
+import sys, time
+from pathlib import Path
+from unrolled.data.cache import Cache
+
+def make(folder):
+    (folder / "a").write_text("half")
+    print("begun", flush=True)
+    time.sleep(60)
+
+Cache(Path(sys.argv[1])).folder(sys.argv[2], [], make)
+"""
+
+
+def making(made, what):
+    """A process that has begun to make something and does not end."""
+    command = [sys.executable, "-c", ENDLESS, str(made.path), what]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+def kill(process):
+    with process:
+        process.kill()
+
+
+@pytest.mark.skipif(cache.fcntl is None, reason="there are no locks here")
+def test_what_a_killed_process_left_is_deleted_at_once(made):
+    first, second = making(made, "first"), making(made, "second")
+    try:
+        kill(first)
+        made.folder("third", [], write)
+        assert len(list(made.path.glob(".*"))) == 2  # the second may live for all that one can see of the first
+    finally:
+        kill(second)
+    made.folder("fourth", [], write)
+    assert sorted(path.name.partition("-")[0] for path in made.path.iterdir()) == ["fourth", "third"]
+
+
+def test_without_locks_it_is_deleted_after_a_day(made, monkeypatch):
+    monkeypatch.setattr(cache, "fcntl", None)
     old, young = made.path / ".thing-1.abc", made.path / ".thing-2.def"
     for folder in (old, young):
         folder.mkdir(parents=True)
@@ -94,6 +135,22 @@ def test_what_a_killed_process_left_is_deleted_after_a_day(made):
     made.folder("thing", [], write)
     assert not old.exists()
     assert young.exists()
+
+
+@pytest.mark.parametrize("change", [b"", b"whole!", b"Whole", None])
+def test_what_was_changed_is_refused(made, change):
+    path = made.folder("thing", [], write) / "a"
+    path.unlink() if change is None else path.write_bytes(change)
+    with pytest.raises(DataError, match=r"/a is damaged \(it is not as it was written\); delete its folder"):
+        made.folder("thing", [], pytest.fail)
+
+
+@pytest.mark.parametrize("change", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000])
+def test_a_seal_that_was_changed_is_refused(made, change):
+    folder = made.folder("thing", [], write)
+    (folder / cache.SEAL).write_bytes(change)
+    with pytest.raises(DataError, match=r"is damaged .*; delete its folder"):
+        made.folder("thing", [], pytest.fail)
 
 
 def test_a_damaged_document_is_named(made):

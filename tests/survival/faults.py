@@ -1,4 +1,4 @@
-"""What can happen to a process while it writes: it is killed, the power fails, the disk is full.
+"""What can happen to a process while it writes: it is killed or stopped, the power fails, the disk is full.
 
 ``install`` counts every call that changes something below a folder, and at one of them lets it happen.
 """
@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 
 KILL = "kill"
+CTRL_C = "Ctrl-C"  # once; the process saves and ends
 POWER = "power cut"  # what was not flushed is lost, but names are as they were last
 NAMES = "power cut, names lost"  # and so are the renamings in folders that were not flushed since
 ERRORS = {"full": errno.ENOSPC, "failing": errno.EIO, "read-only": errno.EROFS}
@@ -35,6 +36,10 @@ class Faults:
         number = len(self.calls)
         self.calls.append((name, os.path.relpath(path, self.root), self.saving))
         if self.at is None or number < self.at:
+            return
+        if self.what == CTRL_C:
+            if number == self.at:
+                os.kill(os.getpid(), signal.SIGINT)
             return
         if before is not None:
             before()

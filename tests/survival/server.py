@@ -47,6 +47,8 @@ def command(folder, name, arguments, fault):
         code = main(arguments)
         sys.stdout.flush()
         Path(f"{name}.calls").write_text(json.dumps(faults.calls))
+    except SystemExit as end:  # Ctrl-C while nothing is there to save yet
+        code = end.code
     except BaseException:
         traceback.print_exc()
         code = 99

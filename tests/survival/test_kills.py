@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from survival.faults import KILL, NAMES, POWER
-from survival.processes import KILLED
+from survival.faults import CTRL_C, KILL, NAMES, POWER
+from survival.processes import KILLED, STOPPED
 from survival.whole import LANGUAGE, TRAININGS, differences, go_on, prepare, survives, whole
 
 SAMPLE = ["sample", "run", "--seed", "3", "--length", "60"]
@@ -19,7 +19,13 @@ SAMPLE = ["sample", "run", "--seed", "3", "--length", "60"]
 
 @pytest.mark.parametrize(
     ("name", "what", "count"),
-    [("language", KILL, 14), ("language", NAMES, 6), ("epochs", POWER, 6), ("classify", KILL, 6)],
+    [
+        ("language", KILL, 14),
+        ("language", NAMES, 6),
+        ("epochs", POWER, 6),
+        ("classify", KILL, 6),
+        ("accidents", NAMES, 8),
+    ],
 )
 def test_a_kill_leaves_no_trace(server, references, tmp_path, name, what, count):
     reference = references(name)
@@ -40,13 +46,28 @@ def test_a_kill_at_any_call_leaves_no_trace(server, references, tmp_path, name, 
     print(f"{name}, {what}: {len(reference.calls)} moments, {saving} of them inside a save")
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("name", TRAININGS)
+def test_ctrl_c_at_any_call_leaves_no_trace(server, references, tmp_path, name):
+    reference = references(name)
+    for at in range(len(reference.calls)):
+        folder = prepare(tmp_path / str(at))
+        ended = server.run(folder, reference.arguments, at=at, what=CTRL_C)
+        assert ended.code in (0, STOPPED), ended.err  # 0: the training was over
+        ended = go_on(server, folder, reference)
+        assert ended.code == 0, ended.err
+        found = differences(whole(folder / "run"), reference.whole)
+        assert not found, f"Ctrl-C at call {at}, {reference.calls[at]}: {found}"
+    print(f"{name}: {len(reference.calls)} moments")
+
+
 def killed_again_and_again(server, folder, reference, seed):
-    """Resume, and kill at a random call, until the run ends; how often it was killed."""
+    """Resume, and kill or stop at a random call, until the run ends; how often that was."""
     draw, kills = random.Random(seed), 0
     ended = server.run(prepare(folder), reference.arguments, at=draw.randrange(100), what=NAMES)
-    while ended.code == KILLED:
+    while ended.code in (KILLED, STOPPED):
         kills += 1
-        ended = go_on(server, folder, reference, at=draw.randrange(150), what=draw.choice([KILL, POWER, NAMES]))
+        ended = go_on(server, folder, reference, at=draw.randrange(150), what=draw.choice([KILL, POWER, NAMES, CTRL_C]))
     assert ended.code == 0, ended.err
     assert not differences(whole(folder / "run"), reference.whole), f"seed {seed}"
     return kills
@@ -61,6 +82,23 @@ def test_kills_while_a_kill_is_mended_leave_no_trace(server, references, tmp_pat
 def test_many_kills_while_kills_are_mended_leave_no_trace(server, references, tmp_path, name):
     kills = [killed_again_and_again(server, tmp_path / str(seed), references(name), seed) for seed in range(30)]
     print(f"{name}: {sum(kills)} kills in {len(kills)} runs")
+
+
+def test_a_kill_after_an_evaluation_before_which_it_was_stopped(server, references, tmp_path):
+    """The checkpoint is of the same step as the evaluation, which is made twice and recorded once."""
+    reference = references("language")
+    records = [k for k, call in enumerate(reference.calls) if call == ["open", "metrics.jsonl", False]]
+    saves = [k for k, call in enumerate(reference.calls) if call[2]]
+    step, _, _ = [k for k in records if k < saves[0]][-3:]  # then an evaluation and a sample
+    for folder in (tmp_path / "counted", tmp_path / "killed"):
+        assert server.run(prepare(folder), reference.arguments, at=step, what=CTRL_C).code == STOPPED
+    calls = go_on(server, tmp_path / "counted", reference).calls
+    first = next(k for k, call in enumerate(calls) if call[2])
+    assert go_on(server, tmp_path / "killed", reference, at=first, what=KILL).code == KILLED
+    recorded = (tmp_path / "killed" / "run" / "metrics.jsonl").read_text()
+    assert (recorded.count('"evaluation"'), recorded.count('"sample"')) == (1, 1)
+    assert go_on(server, tmp_path / "killed", reference).code == 0
+    assert not differences(whole(tmp_path / "killed" / "run"), reference.whole)
 
 
 def killed_after(server, folder, reference, seconds):

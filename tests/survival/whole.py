@@ -8,6 +8,7 @@ from pathlib import Path
 
 from survival.processes import KILLED
 from unrolled.checkpoint import RunDirectory
+from unrolled.training.record import Record
 
 CLOCK = ("seconds", "symbols_per_second", "evaluation_seconds")
 COMMON = ["--run", "run", "--threads", "1", "--quiet", "--hidden", "5", "--layers", "1", "--learning-rate", "0.02"]
@@ -26,7 +27,12 @@ CLASSIFY = [
     "train", "--task", "classify", "--data", "films.csv", "--words", "--batch", "5", "--embedding", "4",
     "--evaluate-every", "3", "--epochs", "2", "--keep", "1", *COMMON,
 ]  # fmt: skip
-TRAININGS = {"language": LANGUAGE, "epochs": EPOCHS, "classify": CLASSIFY}
+ACCIDENTS = [  # nothing holds these states back: losses overflow, and the weights go back
+    "train", "text.txt", "--recurrence", "h_t = U x_t + W h_{t-1}", "--batch", "3", "--sequence-length", "7",
+    "--on-accident", "rollback", "--clip", "0", "--evaluate-every", "4", "--sample-length", "0", "--steps", "12",
+    "--keep", "2", *COMMON[:-1], "3",
+]  # fmt: skip
+TRAININGS = {"language": LANGUAGE, "epochs": EPOCHS, "classify": CLASSIFY, "accidents": ACCIDENTS}
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,11 @@ def whole(run):
             arrays = getattr(checkpoint, part)
             found[f"{step} {part}"] = {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in arrays.items()}
         found[f"{step} progress"] = [timeless(checkpoint.progress), checkpoint.best]
+    for folder in sorted(Path(run).glob("accidents/*")):
+        record = Record.read(folder)
+        found[folder.name] = {name: value for name, value in record.about.items() if name != "options"}
+        for part in ("weights", "batch"):
+            found[f"{folder.name} {part}"] = {n: (a.shape, a.tobytes()) for n, a in getattr(record, part).items()}
     found["best"] = hashlib.sha256(directory.best_model.read_bytes()).hexdigest()
     found["files"] = sorted(str(path.relative_to(run)) for path in Path(run).rglob("*"))
     return found

@@ -188,7 +188,9 @@ def test_a_vocabulary_of_another_run(caption, translate, tmp_path):
     list(train(resolve({**caption, "steps": 1})))
     list(train(resolve({**translate, "steps": 1, "run": str(tmp_path / "other")})))
     (tmp_path / "run" / "vocabulary.json").write_bytes((tmp_path / "other" / "vocabulary.json").read_bytes())
-    with pytest.raises(CheckpointError, match=r"vocabulary\.json is not that of the model"):
+    with pytest.raises(
+        CheckpointError, match=r"vocabulary\.json is not the one that was written here, but that of another run"
+    ):
         load_translator(caption["run"])
 
 

@@ -39,13 +39,13 @@ def publish(folder: Path, files: Mapping[str, bytes]) -> None:
     temporary, aside = _temporary(folder), _beside(folder, "old")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+        make(folder.parent)
+        temporary.mkdir()
         for name, data in files.items():
             _write_through(temporary / name, data)
         flush(temporary)
-        if (
-            folder.exists()
-        ):  # no system call replaces a folder that is not empty: two renamings, and ``sweep`` if killed
+        # no system call replaces a folder that is not empty: two renamings, and ``sweep`` if killed between them
+        if folder.exists():
             shutil.rmtree(aside, ignore_errors=True)
             os.rename(folder, aside)
         os.rename(temporary, folder)
@@ -56,6 +56,14 @@ def publish(folder: Path, files: Mapping[str, bytes]) -> None:
             _put_back(aside)
         raise refusal(folder, error) from error
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def make(folder: Path) -> None:
+    """Make a folder, and those above it, unless they are there; their names are on the disk then."""
+    if not folder.is_dir():
+        make(folder.absolute().parent)
+        folder.mkdir(exist_ok=True)
+        flush(folder.absolute().parent)
 
 
 def remove(folder: Path) -> None:

@@ -22,7 +22,7 @@ from unrolled.errors import CheckpointError
 FORMAT = 1
 Tensors = Mapping[str, NDArray[Any]]
 # what reading bytes that are no file of tensors raises
-_UNREADABLE = (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError)
+_UNREADABLE = (SafetensorError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
 
 def write_document(path: Path, content: Mapping[str, Any]) -> None:
@@ -45,14 +45,19 @@ def read_document(path: Path) -> dict[str, Any]:
         document = json.loads(data)
         if not isinstance(document, dict):
             raise CheckpointError(f"{path} is damaged: it holds no JSON object")
-        seal, expected = document.pop("sha256", None), _seal(document)
+        found, expected = document.pop("sha256", None), _seal(document)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: it is no JSON ({error})") from error
     _check_version(path, document.get("format"))
-    if seal != expected:
+    if found != expected:
         raise CheckpointError(f"{path} was changed since it was written: its content does not match its sha256")
     del document["format"]
     return document
+
+
+def seal(content: Mapping[str, Any]) -> str:
+    """The hash that a document with this content carries."""
+    return _seal({"format": FORMAT, **content})
 
 
 def tensor_bytes(tensors: Tensors, metadata: Mapping[str, Any] | None = None) -> bytes:
@@ -69,11 +74,11 @@ def parse_tensors(data: bytes, path: Path) -> tuple[dict[str, NDArray[Any]], dic
     try:
         arrays = safetensors.numpy.load(data)
         about = _about(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]))
-        version, seal, expected = about["format"], about.pop("sha256"), _tensor_seal(arrays, about)
+        version, found, expected = about["format"], about.pop("sha256"), _tensor_seal(arrays, about)
     except _UNREADABLE as error:
         raise CheckpointError(f"{path} is damaged: {error or type(error).__name__}") from error
     _check_version(path, version)
-    if seal != expected:
+    if found != expected:
         raise CheckpointError(f"{path} was changed since it was written: its content does not match its sha256")
     return arrays, {name: value for name, value in about.items() if name != "format"}
 

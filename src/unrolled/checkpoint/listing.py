@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -46,7 +47,7 @@ class Summary:
 
 
 def summaries(folder: Path) -> list[Summary]:
-    """The runs in a folder, by their names; or the folder itself, if it is one.
+    """The runs in a folder, by their names, gru-2 before gru-10; or the folder itself, if it is one.
 
     Raises:
         CheckpointError: there is no such folder.
@@ -57,23 +58,37 @@ def summaries(folder: Path) -> list[Summary]:
         found = [path for path in folder.iterdir() if _holds_a_run(path)]
     except OSError as error:
         raise unreadable(folder, error) from error
-    return [summary(path) for path in sorted(found)]
+    return [summary(path) for path in sorted(found, key=_order)]
 
 
 def summary(path: Path) -> Summary:
     """What can be said of one run; what is damaged is said, and not raised."""
-    run, damage = RunDirectory(path), ""
-    known: dict[str, Any] = {"name": path.absolute().name, "path": str(path), "state": "stopped"}
+    run = RunDirectory(path)
+    known = _known(run)
+    if owner := run.owner:
+        # what a running one deletes between two looks is not damaged
+        known = _known(run) if known["state"] == "damaged" else known
+        known |= {"state": "running", "pid": owner.pid}
+    return Summary(**known)
+
+
+def _known(run: RunDirectory) -> dict[str, Any]:
+    """The fields of a summary, but for who is running it."""
+    name, damage = Path(os.path.abspath(run.path)).name, ""
+    known: dict[str, Any] = {"name": name, "path": str(run.path), "state": "stopped"}
     for look in (_configured, _reached, _best):
         try:
             known |= look(run)
         except CheckpointError as error:
             damage = damage or str(error)
-    if damage:
-        known |= {"state": "damaged", "reason": damage}
-    if owner := run.owner:
-        known |= {"state": "running", "pid": owner.pid}
-    return Summary(**known)
+        except OSError as error:
+            damage = damage or str(unreadable(run.path, error))
+    return known | ({"state": "damaged", "reason": damage} if damage else {})
+
+
+def _order(path: Path) -> list[tuple[str, int]]:
+    parts = re.findall(r"(\D*)(\d*)", path.name)
+    return [*((text, int(number or 0)) for text, number in parts), (path.name, 0)]
 
 
 def _holds_a_run(path: Path) -> bool:
@@ -96,7 +111,7 @@ def _reached(run: RunDirectory) -> dict[str, Any]:
     found = {"step": event["step"], "changed": changed}
     if event["event"] == "finished":
         found["state"] = "finished"
-    elif event["event"] == "accident":
+    elif event["event"] == "accident" and event.get("policy") == "stop":
         found["reason"] = str(event.get("message", ""))
     return found
 

@@ -28,6 +28,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+LARGEST = 2**31 - 1  # of process ids
 PATIENCE = 1.0  # seconds: one who asks for the owner holds the lock for a moment, and a killed process dies slowly
 
 
@@ -136,9 +137,10 @@ def _read(file: FileIO) -> Owner:
     file.seek(0)
     try:
         said = json.loads(file.read(1000))
-        return Owner(int(said["pid"]), str(said["host"]))
-    except (ValueError, KeyError, TypeError):
+        pid, host = int(said["pid"]), str(said["host"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return Owner()
+    return Owner(pid, host) if 0 < pid <= LARGEST else Owner()
 
 
 def _write(file: FileIO, said: dict[str, Any]) -> None:

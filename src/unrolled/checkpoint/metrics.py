@@ -12,8 +12,10 @@ from typing import Any
 
 from unrolled.checkpoint import atomic
 from unrolled.checkpoint.format import read_bytes, unreadable
+from unrolled.errors import CheckpointError
 
 TAIL = 1 << 16  # bytes at the end of the file in which the last event stands
+MEASURED = ("evaluation", "sample")  # what an evaluation records; a checkpoint at the same step may come before it
 
 
 def append(path: Path, event: Mapping[str, Any]) -> None:
@@ -55,17 +57,36 @@ def last(path: Path) -> dict[str, Any] | None:
     return events[-1] if events else None
 
 
-def cut(path: Path, step: int) -> None:
-    """Forget what was recorded after a step, and the end of the run."""
-    events = (event for event in read(path) if event["step"] <= step and event["event"] != "finished")
-    atomic.write(path, "".join(json.dumps(event) + "\n" for event in events).encode())
+def cut(path: Path, step: int, evaluated_at: int) -> None:
+    """Forget what was recorded after a checkpoint at ``step``, which was last evaluated at another one, and the end of
+    the run.
+
+    Raises:
+        CheckpointError: the file cannot be read or written, or a line before the checkpoint is damaged.
+    """
+    kept, damaged = [], None
+    last = {"finished": -1, **dict.fromkeys(MEASURED, evaluated_at)}
+    for number, line in enumerate(read_bytes(path).split(b"\n") if path.exists() else (), 1):
+        event = _event(line)
+        if event is None:
+            damaged = damaged or number
+        elif event["step"] <= last.get(event["event"], step):
+            if damaged:  # what a kill or a power cut spoils comes after all that a checkpoint counts on
+                raise CheckpointError(f"{path} is damaged in line {damaged}; delete this line to go on without it")
+            kept.append(line)
+    atomic.write(path, b"".join(line + b"\n" for line in kept))
 
 
 def _events(data: bytes) -> Iterator[dict[str, Any]]:
-    for line in data.split(b"\n"):
-        try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(event, dict) and isinstance(event.get("step"), int) and isinstance(event.get("event"), str):
-            yield event
+    found = map(_event, data.split(b"\n"))
+    return (event for event in found if event is not None)
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """The event of a line; None where it holds none."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    known = isinstance(event, dict) and isinstance(event.get("step"), int) and isinstance(event.get("event"), str)
+    return event if known else None

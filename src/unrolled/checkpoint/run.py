@@ -2,13 +2,17 @@
 
 RUN/config.json  vocabulary.json  program.json  metrics.jsonl  lock  model.safetensors (the best on validation)
 RUN/checkpoints/STEP/{model.safetensors, trainer.safetensors, manifest.json}
+RUN/accidents/STEP/{record.json, weights.safetensors, batch.safetensors}, see training/record.py
 
 config.json makes a folder a run, and is written last. The checkpoints are what a run goes on from; the model beside
-them is a copy of the best one's.
+them is a copy of the best one's. All are tied to each other, so that no file of another run is taken for one of this:
+config.json holds a mark, which is the hash of what the run was begun with, and the hashes of the other documents; each
+manifest holds the mark and the hashes of its files; model.safetensors holds the mark.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +29,9 @@ from unrolled.checkpoint.format import (
     read_bytes,
     read_document,
     read_tensors,
+    seal,
     tensor_bytes,
+    unreadable,
     write_document,
 )
 from unrolled.checkpoint.lock import Lock, Owner, owner
@@ -33,6 +39,9 @@ from unrolled.errors import CheckpointError, DataError
 
 Symbols = TypeVar("Symbols")
 DOCUMENTS = ("config", "vocabulary", "program")
+TIES = "ties"  # in config.json: the mark of the run, and the hashes of the other documents
+MARK = "mark"
+PLACES = ("run", "text", "data")  # options that say where something lies, not what it is
 DOES = {
     "language": "writes",
     "classify": "classifies",
@@ -62,7 +71,7 @@ class RunDirectory:
 
     def __init__(self, path: Path):
         self.path = path
-        self.checkpoints = path / "checkpoints"
+        self.checkpoints, self.accidents = path / "checkpoints", path / "accidents"
         self.metrics = path / "metrics.jsonl"
         self.best_model = path / "model.safetensors"
         self._lock: Lock | None = None
@@ -71,9 +80,9 @@ class RunDirectory:
     def create(cls, path: Path | str, **documents: Mapping[str, Any]) -> RunDirectory:
         """A new run with its documents (config, vocabulary, program), locked; an existing one is refused."""
         run = cls(Path(path))
-        run._refuse_to_overwrite()
         try:
-            run.path.mkdir(parents=True, exist_ok=True)
+            run._refuse_to_overwrite()
+            atomic.make(run.path)
             run.lock()
             run._refuse_to_overwrite()  # another process may have made it since
             run._make(documents)
@@ -92,17 +101,16 @@ class RunDirectory:
         atomic.write(self.metrics, b"")
         for name in sorted(documents, key=lambda name: name == "config"):
             self.write(name, documents[name])
-        atomic.flush(self.path.absolute().parent)
 
     def _refuse_to_overwrite(self) -> None:
         if not self.path.exists() or self._was_being_made():
             return
         if found := self.owner:
             raise CheckpointError(f"{self.path} is in use by {found} and is not overwritten; choose another --run")
-        raise CheckpointError(
-            f"{self.path} exists already and is not overwritten; go on with --resume {self.path}, or choose another "
-            "--run"
-        )
+        what, remedy = "and is no run", ""
+        if self._document("config").exists():
+            what, remedy = "and is not overwritten", f"go on with --resume {self.path}, or "
+        raise CheckpointError(f"{self.path} exists already {what}; {remedy}choose another --run")
 
     def _was_being_made(self) -> bool:
         """Whether nothing is there but what a kill inside ``create`` leaves."""
@@ -116,12 +124,15 @@ class RunDirectory:
     def open(cls, path: Path | str) -> RunDirectory:
         """An existing run."""
         run = cls(Path(path))
-        if not (run.path / "config.json").is_file():
+        try:
+            if (run.path / "config.json").is_file():
+                return run
             what = "holds no run (it has no config.json)" if run.path.is_dir() else "does not exist"
             if run._was_being_made():
                 what = "holds no run yet (one that ended while it was being made is started again without --resume)"
-            raise CheckpointError(f"{path} {what}; a run is a folder that `unrolled train` made, such as runs/NAME")
-        return run
+        except OSError as error:
+            raise unreadable(run.path, error) from error
+        raise CheckpointError(f"{path} {what}; a run is a folder that `unrolled train` made, such as runs/NAME")
 
     def lock(self) -> None:
         """Keep other processes from writing here, until ``unlock`` or until nobody holds this object any more.
@@ -162,12 +173,34 @@ class RunDirectory:
         return self.read("config")
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write a document: config, vocabulary or program."""
+        """Write a document: config, which comes last, vocabulary or program."""
+        if name == "config":
+            others = [each for each in DOCUMENTS if each != name and self._document(each).exists()]
+            mark = self._ties.get(MARK) if self._document(name).exists() else _mark(content)
+            content = {**content, TIES: {MARK: mark, **{each: seal(self.read(each)) for each in others}}}
         write_document(self._document(name), content)
 
     def read(self, name: str) -> dict[str, Any]:
-        """Read a document: config, vocabulary or program."""
-        return read_document(self._document(name))
+        """Read a document: config, vocabulary or program.
+
+        Raises:
+            CheckpointError: it is missing, damaged, from another version, or that of another run.
+        """
+        content = read_document(self._document(name))
+        if name == "config":
+            if content.pop(TIES, None) is None and "train" not in content:
+                raise _foreign(self._document(name))
+            return content
+        ties = self._ties
+        if name in ties and ties[name] != seal(content):
+            raise _foreign(self._document(name))
+        return content
+
+    @property
+    def _ties(self) -> dict[str, Any]:
+        config = self._document("config")
+        found: dict[str, Any] = read_document(config).get(TIES, {}) if config.exists() else {}
+        return found
 
     def read_symbols(self, read: Callable[[Mapping[str, Any]], Symbols]) -> Symbols:
         """What ``read`` makes of the document vocabulary.
@@ -183,23 +216,27 @@ class RunDirectory:
     def save(self, checkpoint: Checkpoint) -> Path:
         """Publish a checkpoint; the metrics up to it reach the disk first."""
         metrics.flush(self.metrics)
+        mark = self._ties.get(MARK)
         is_best = checkpoint.best.get("step") == checkpoint.step
+        about = checkpoint.best if is_best else {"step": checkpoint.step}
         files = {
-            # the bytes of ``write_best``
-            "model.safetensors": tensor_bytes(
-                checkpoint.model, checkpoint.best if is_best else {"step": checkpoint.step}
-            ),
+            "model.safetensors": tensor_bytes(checkpoint.model, {**about, MARK: mark}),  # the bytes of ``write_best``
             "trainer.safetensors": tensor_bytes(checkpoint.trainer, checkpoint.progress),
         }
         hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-        manifest = {"step": checkpoint.step, "files": hashes, "best": dict(checkpoint.best)}
+        manifest = {"step": checkpoint.step, MARK: mark, "files": hashes, "best": dict(checkpoint.best)}
         folder = self.checkpoints / str(checkpoint.step)
         atomic.publish(folder, {**files, "manifest.json": document_bytes(manifest)})
         return folder
 
     def steps(self) -> list[int]:
         """The steps at which there are checkpoints, in order."""
-        names = (path.name for path in self.checkpoints.glob("*"))
+        try:
+            names = [path.name for path in self.checkpoints.iterdir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise unreadable(self.checkpoints, error) from error
         return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
     def latest(self) -> Checkpoint:
@@ -211,7 +248,7 @@ class RunDirectory:
             return self.checkpoint(steps[-1])
         except CheckpointError as error:
             if len(steps) == 1:
-                raise
+                raise CheckpointError(f"{error}; there is no other checkpoint: start a new run") from error
             folder = self.checkpoints / str(steps[-1])
             raise CheckpointError(f"{error}; to go on from step {steps[-2]} instead, delete {folder}") from error
 
@@ -227,6 +264,8 @@ class RunDirectory:
         manifest = read_document(path)
         if manifest.get("step") != step or not isinstance(manifest.get("files"), dict):
             raise CheckpointError(f"{path} belongs to another checkpoint")
+        if manifest.pop(MARK, None) != self._ties.get(MARK):
+            raise _foreign(path)
         return manifest
 
     def _tensors(self, step: int, name: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -241,15 +280,24 @@ class RunDirectory:
         return data
 
     def prune(self, keep: int, best: int | None) -> None:
-        """Delete all checkpoints but the last ``keep`` and the best."""
+        """Delete all checkpoints but the last ``keep``, the best, and what was the best at each of those: to go on from
+        one of them takes it."""
         steps = self.steps()
-        for step in steps[: max(0, len(steps) - max(1, keep))]:
-            if step != best:
+        last = steps[-max(1, keep) :]
+        kept = {*last, best, *map(self._best_at, last)}
+        for step in steps:
+            if step not in kept:
                 atomic.remove(self.checkpoints / str(step))
+
+    def _best_at(self, step: int) -> int | None:
+        with contextlib.suppress(CheckpointError):  # nobody goes on from one that is damaged
+            found: int | None = self.manifest(step).get("best", {}).get("step")
+            return found
+        return None
 
     def write_best(self, model: Tensors, about: Mapping[str, Any]) -> None:
         """Replace RUN/model.safetensors."""
-        atomic.write(self.best_model, tensor_bytes(model, about))
+        atomic.write(self.best_model, tensor_bytes(model, {**about, MARK: self._ties.get(MARK)}))
 
     def restore_best(self, step: int) -> None:
         """Make RUN/model.safetensors the model of the checkpoint of ``step``, if a kill came before it was replaced."""
@@ -265,7 +313,10 @@ class RunDirectory:
     def read_best(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The best model so far and what is said about it; the newest checkpoint's where none was evaluated yet."""
         if self.best_model.exists():
-            return read_tensors(self.best_model)
+            arrays, about = read_tensors(self.best_model)
+            if about.pop(MARK, None) != self._ties.get(MARK):
+                raise _foreign(self.best_model)
+            return arrays, about
         newest = self.latest()
         return dict(newest.model), {"step": newest.step}
 
@@ -277,16 +328,26 @@ class RunDirectory:
         """The lines of metrics.jsonl; a last line that a kill cut short is left out."""
         return metrics.read(self.metrics)
 
-    def cut_metrics(self, step: int) -> None:
-        """Forget what was recorded after a step, so that the run can go on from there."""
-        metrics.cut(self.metrics, step)
+    def cut_metrics(self, step: int, evaluated_at: int) -> None:
+        """Forget what was recorded after a checkpoint at ``step``, last evaluated at another, to go on from there."""
+        metrics.cut(self.metrics, step, evaluated_at)
 
     def sweep(self) -> None:
         """Delete the remains of interrupted writes."""
-        atomic.sweep(self.path)
-        atomic.sweep(self.checkpoints)
+        for folder in (self.path, self.checkpoints, self.accidents):
+            atomic.sweep(folder)
 
     def _document(self, name: str) -> Path:
         if name not in DOCUMENTS:
             raise ValueError(f"a run has no document {name!r}")
         return self.path / f"{name}.json"
+
+
+def _mark(config: Mapping[str, Any]) -> str:
+    """The same for all runs that are begun alike."""
+    train = config.get("train", {})
+    return seal({**config, "train": {name: value for name, value in train.items() if name not in PLACES}})
+
+
+def _foreign(path: Path) -> CheckpointError:
+    return CheckpointError(f"{path} is not the one that was written here, but that of another run; put that back")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from cyclopts import App
 
 from unrolled import __version__
-from unrolled.errors import ConfigurationError, EquationError, TargetError, UnrolledError
+from unrolled.errors import ConfigurationError, EquationError, ProcessError, TargetError, UnrolledError
 
 OK, FAILED, USAGE, NOT_MET, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -70,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnrolledError as error:
         if "--debug" in arguments:
             raise
-        print(f"unrolled: {error}", file=sys.stderr)
+        if not (isinstance(error, ProcessError) and error.reported):
+            print(f"unrolled: {error}", file=sys.stderr)
         return USAGE if isinstance(error, ConfigurationError | EquationError | TargetError) else FAILED
 
 

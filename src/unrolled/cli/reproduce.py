@@ -19,6 +19,7 @@ def reproduce(
     *,
     quick: Switch = False,
     data: Path | None = None,
+    settings: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     runs: Path | None = None,
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
     json: Switch = False,
@@ -33,15 +34,18 @@ def reproduce(
     ----------
     name
         topologies: every topology on data, and three ways to know when to stop (about a quarter of an hour);
-        memory: backpropagation through 100,000 steps in little memory, and what it costs.
+        memory: backpropagation through 100,000 steps in little memory, and what it costs; elman1990: Elman's four
+        simulations, with the learning of 1990 and that of today (some minutes).
     quick
         Train just long enough to see that all of it runs; the figures mean nothing.
     data
         A folder with data sets that cannot be made: names, sentiment, pos-french.
+    settings
+        Such as layers=1,2,3, where a reproduction has settings; may be given several times.
     runs
         A new folder for the trained networks; runs/NAME-NUMBER where none is given.
     output
-        A Markdown page, in which the report replaces the last one.
+        A Markdown page, in which the report replaces the last one; its pictures go into the folder figures beside it.
     json
         Write one JSON object.
     quiet
@@ -51,11 +55,12 @@ def reproduce(
     """
     from unrolled.cli.display import display
     from unrolled.reproduce import reproduction
+    from unrolled.reproduce import settings as settings_of
     from unrolled.reproduce.bench import Bench
     from unrolled.reproduce.report import place
     from unrolled.training.events import Event, Finished
 
-    measure = reproduction(name)
+    measure, chosen = reproduction(name), settings_of(name, settings or ())
     folder = runs or _free(name)
     if folder.exists():
         raise CheckpointError(f"{folder} exists already and is not overwritten; choose another --runs")
@@ -69,7 +74,7 @@ def reproduce(
             if not isinstance(event, Finished):  # its figures are a part of the report
                 show(event)
 
-        report = measure(Bench(folder, data, quick, progress))
+        report = measure(Bench(folder, data, quick, progress, chosen))
     print(json_line(report.to_dict()) if json else encodable(report.markdown()))
     if output is not None:
         report.write(output)

@@ -54,7 +54,7 @@ def _show(found: list[Summary]) -> None:
     from unrolled.cli.output import encodable, printable
 
     rows = [dict(zip(COLUMNS, COLUMNS, strict=True)), *map(_row, found)]
-    rows = [{column: encodable(printable(text)) for column, text in row.items()} for row in rows]
+    rows = [{column: encodable(" ".join(printable(text).split())) for column, text in row.items()} for row in rows]
     widths = {column: max(cell_len(row[column]) for row in rows) for column in COLUMNS}
     for row in rows:
         cells = []
@@ -72,7 +72,7 @@ def _row(run: Summary) -> dict[str, str]:
     return {
         "name": _short(run.name),
         "task": run.task,
-        "recurrence": _short(" ".join(run.recurrence.split())),
+        "recurrence": _short(run.recurrence),
         "size": f"{run.layers} × {run.hidden}" if run.hidden is not None else "",
         "step": "" if run.step is None else f"{run.step:,}",
         "best": best,

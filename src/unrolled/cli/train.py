@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,7 @@ from unrolled.cli.lines import unescaped
 from unrolled.cli.options import Switch
 from unrolled.errors import ConfigurationError
 from unrolled.training.config import read_toml, resolve
+from unrolled.training.ranks import ALONE, Ranks, several
 
 if TYPE_CHECKING:
     from unrolled.training import events as happenings
@@ -67,28 +68,43 @@ def train(
         options["documents"] = unescaped(options["documents"], "--documents")
     if as_bytes or as_words:
         options["symbols"] = _symbols(as_bytes, as_words, options)
-    start = _starter(options, preset=preset, config=config, resume=resume)
+    with _together() as ranks:
+        start = ranks.agreed(lambda: _starter(options, preset=preset, config=config, resume=resume))
+        stop = Event()
+        events = start(stop.is_set, ranks)  # Ctrl-C during the preparations ends them: there is nothing to save yet
+        with interruption(stop, ranks.first), _display(ranks, json=json, quiet=quiet) as show:
+            return _follow(events, show)
+
+
+def _together() -> AbstractContextManager[Ranks]:
+    """The processes that train; torch, which connects several, is loaded only for them."""
+    if not several():
+        return nullcontext(ALONE)
+    from unrolled.training.processes import joined
+
+    return joined()
+
+
+def _display(ranks: Ranks, *, json: bool, quiet: bool) -> AbstractContextManager[Callable[[happenings.Event], None]]:
+    """What shows events, in the first process."""
     from unrolled.cli.display import display
 
-    stop = Event()
-    events = start(stop.is_set)  # Ctrl-C during the preparations ends them at once: there is nothing to save yet
-    with interruption(stop), display(json=json, quiet=quiet) as show:
-        return _follow(events, show)
+    return display(json=json, quiet=quiet) if ranks.first else nullcontext(lambda event: None)
 
 
 def _starter(
     options: dict[str, Any], *, preset: str | None, config: Path | None, resume: Path | None
-) -> Callable[[Callable[[], bool]], Iterable[happenings.Event]]:
+) -> Callable[[Callable[[], bool], Ranks], Iterable[happenings.Event]]:
     """What begins or resumes the run; a wrong option is reported before torch is loaded."""
     if resume is None:
         resolved = resolve(options, file=config, preset=preset)
-        return lambda stop: _loop().train(resolved, stop=stop)
+        return lambda stop, ranks: _loop().train(resolved, stop=stop, ranks=ranks)
     if preset is not None:
         raise ConfigurationError(
             f"--preset {preset} starts a new run; leave it out with --resume, or leave --resume out"
         )
     changes = {**(read_toml(config) if config else {}), **options}
-    return lambda stop: _loop().resume(resume, changes, stop=stop)
+    return lambda stop, ranks: _loop().resume(resume, changes, stop=stop, ranks=ranks)
 
 
 def _loop() -> Any:
@@ -113,14 +129,15 @@ def _follow(events: Iterable[happenings.Event], show: Callable[[happenings.Event
 
 
 @contextmanager
-def interruption(stop: Event) -> Iterator[None]:
+def interruption(stop: Event, say: bool = True) -> Iterator[None]:
     """Inside the block the first Ctrl-C sets ``stop``, so that training saves; the second stops at once."""
 
     def ask(number: int, frame: object) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        print("\nsaving; Ctrl-C again stops at once without", file=sys.stderr)
+        if say:
+            print("\nsaving; Ctrl-C again stops at once without", file=sys.stderr)
 
     before = signal.signal(signal.SIGINT, ask)
     try:

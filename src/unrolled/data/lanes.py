@@ -6,6 +6,7 @@ inputs (T, B) and targets (T, B), int64, the targets one symbol later.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,11 +61,24 @@ class Lanes:
         self.batch, self.truncation, self.steps = batch, truncation, steps
         self._inputs = _cut(ids[: batch * steps], batch)
         self._targets = _cut(ids[1 : batch * steps + 1], batch)
+        self._begin = np.arange(batch) * steps
         self._starts = starts
 
     def __len__(self) -> int:
         """The number of windows in an epoch."""
         return self.steps // self.truncation.every
+
+    def some(self, chosen: slice) -> Lanes:
+        """Only these of the lanes, which are what they were among the others.
+
+        >>> Lanes(np.arange(13), 3, Truncation(2, 2)).some(slice(1, None)).stretch(0, 2).inputs.tolist()
+        [[4, 8], [5, 9]]
+        """
+        found = copy.copy(self)
+        found._inputs, found._targets = self._inputs[:, chosen], self._targets[:, chosen]
+        found._begin = self._begin[chosen]
+        found.batch = len(found._begin)
+        return found
 
     def stretch(self, begin: int, end: int) -> Stretch:
         """The steps from ``begin`` to ``end`` of all lanes, contiguous.
@@ -77,7 +91,7 @@ class Lanes:
         inputs, targets = (np.ascontiguousarray(part[begin:end], np.int64) for part in (self._inputs, self._targets))
         if self._starts is None:
             return Stretch(inputs, targets)
-        places = np.arange(self.batch) * self.steps + np.arange(begin, end)[:, None]
+        places = self._begin + np.arange(begin, end)[:, None]
         return Stretch(inputs, targets, begins_at(self._starts, places))
 
 

@@ -1,7 +1,8 @@
 """Texts that are too long for memory: read in pieces, and kept as token files in the user's cache.
 
 A token file is a plain .npy array of ids, of the smallest unsigned type that holds them, mapped into memory. It is
-found by the hash of the text, for which the whole text is read at each start, so that no change goes unnoticed.
+found by the hash of the text, for which the whole text is read at each start, as is the token file itself: no change
+goes unnoticed.
 
 Shapes: ids (N,) uint8, uint16 or uint32; starts (D,) int64.
 """
@@ -28,7 +29,7 @@ from unrolled.errors import DataError
 Part = Literal["training", "validation"]
 
 # What decides, beside the text and the options, which symbols there are: this code, and Python's notion of a letter.
-VERSION = [1, unicodedata.unidata_version]
+VERSION = [2, unicodedata.unidata_version]
 
 
 @dataclass(frozen=True)

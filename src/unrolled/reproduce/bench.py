@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unrolled.errors import ConfigurationError
 from unrolled.training.config import flag, resolve
 from unrolled.training.events import Event, Finished
 from unrolled.training.loop import train
 
 THREADS = 1
 QUICK = {"steps": 20, "evaluate_every": 20, "hidden": 16, "embedding": 8}  # enough to see that all of it runs
+QUICK_LIMIT = 20_000  # characters of a text
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,15 @@ class Trained:
 
 class Bench:
     """``folder`` takes the runs, ``data`` has the data sets that cannot be made (None: there are none); ``quick``
-    trains just long enough to see that everything runs; ``show`` is called for each event."""
+    trains just long enough to see that everything runs; ``show`` is called for each event; ``settings`` are those of
+    the reproduction, as its user wants them."""
 
-    def __init__(self, folder: Path, data: Path | None, quick: bool, show: Callable[[Event], None]) -> None:
+    def __init__(
+        self, folder: Path, data: Path | None, quick: bool, show: Callable[[Event], None],
+        settings: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self.folder, self.data, self.quick, self.show = folder, data, quick, show
+        self.settings = settings or {}
 
     def given(self, name: str) -> Path | None:
         """The folder of a data set that must be given; None where it is not there."""
@@ -43,16 +50,33 @@ class Bench:
         """How many examples to make."""
         return min(whole, 60) if self.quick else whole
 
-    def train(self, name: str, data: Path, **options: Any) -> Trained:
-        """A run called ``name`` on some data."""
-        given = {"data": str(data), **options}
+    def numbers(self, name: str) -> list[int]:
+        """A setting that is one or more whole numbers above 0, such as 1,2,3.
+
+        Raises:
+            ConfigurationError: it is something else.
+        """
+        try:
+            found = [int(part) for part in self.settings[name].split(",")]
+        except ValueError:
+            found = []
+        if not found or min(found) < 1:
+            raise ConfigurationError(
+                f"--set {name}={self.settings[name]}: write whole numbers above 0, such as {name}=64,128"
+            )
+        return found
+
+    def train(self, name: str, data: Path | None, **options: Any) -> Trained:
+        """A run called ``name`` on some data, or on the ``text`` among the options (None: Python's own source code)."""
+        given = options if data is None else {"data": str(data), **options}
         if self.quick:
             given = {key: value for key, value in given.items() if key != "epochs"} | QUICK
+            given |= {"limit": QUICK_LIMIT} if data is None else {}
         config = resolve({**given, "run": str(self.folder / name), "threads": THREADS})
         begin = time.monotonic()
         *_, finished = self._shown(train(config))
         assert isinstance(finished, Finished)  # an accident raises
-        command = _command({**options, "data": data.name})
+        command = _command(options if data is None else {**options, "data": data.name})
         return Trained(self.folder / name, finished.evaluation, time.monotonic() - begin, command)
 
     def _shown(self, events: Any) -> Any:
@@ -62,9 +86,11 @@ class Bench:
 
 
 def _command(options: Mapping[str, Any]) -> str:
-    words = ["unrolled", "train"]
     options = {**options, "threads": THREADS}
-    for name in ("task", "data", *(each for each in options if each not in ("task", "data"))):
+    text = options.pop("text", None)
+    words = ["unrolled", "train", *([Path(text).name] if text else [])]
+    first = [name for name in ("task", "data") if name in options]
+    for name in (*first, *(each for each in options if each not in first)):
         value = options[name]
         if isinstance(value, bool):
             words.append(flag(name) if value else flag(name).replace("--", "--no-", 1))

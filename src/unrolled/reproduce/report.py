@@ -2,45 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from unrolled.checkpoint import atomic
-from unrolled.errors import DataError
+from unrolled.diagnose.plots import save
+from unrolled.errors import CheckpointError, DataError
+
+FIGURES = "figures"  # the folder beside a page that takes its pictures
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure: what was measured, what it must reach (empty: it is only told), and whether it does."""
+    """One figure: what was measured, what it must reach (empty: it is only told), whether it does, and what was
+    published (a column that a table has where one of its rows says it)."""
 
     what: str
     measured: str
     wanted: str = ""
     holds: bool | None = None
+    published: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a section: ``name`` is a part of the name of its file, ``draw`` makes it with matplotlib."""
+
+    name: str
+    caption: str
+    draw: Callable[[], Any]
 
 
 @dataclass(frozen=True)
 class Section:
-    """Figures that belong together, with the commands that give them; ``columns`` are the heads of the table."""
+    """Figures and pictures that belong together, with the commands that give them."""
 
     title: str
     commands: Sequence[str]
     rows: Sequence[Row]
     text: str = ""
+    pictures: Sequence[Picture] = ()
 
-    def markdown(self) -> str:
-        """As a section of a page."""
+    def markdown(self, links: Sequence[str] = ()) -> str:
+        """As a section of a page; ``links`` are the files of its pictures (none: it is shown without them)."""
         lines = [f"### {self.title}", ""]
         if self.text:
             lines += [self.text, ""]
         if self.commands:
             lines += ["```", *self.commands, "```", ""]
-        lines += ["| | measured | must reach | holds? |", "|---|---|---|---|"]
-        answers = {None: "", True: "yes", False: "**no**"}
-        lines += [f"| {row.what} | {row.measured} | {row.wanted} | {answers[row.holds]} |" for row in self.rows]
+        lines += self._table()
+        for picture, link in zip(self.pictures, links, strict=bool(links)):
+            lines += ["", f"![{picture.caption}]({link})"]
         return "\n".join([*lines, ""])
+
+    def _table(self) -> list[str]:
+        answers = {None: "", True: "yes", False: "**no**"}
+        heads = ["", "measured", "must reach", "holds?"]
+        cells = [[row.what, row.measured, row.wanted, answers[row.holds]] for row in self.rows]
+        if any(row.published for row in self.rows):
+            heads.insert(1, "published")
+            for line, row in zip(cells, self.rows, strict=True):
+                line.insert(1, row.published)
+        return [_line(heads), "|" + "---|" * len(heads), *map(_line, cells)]
+
+
+def _line(cells: Sequence[str]) -> str:
+    first, *rest = (cell.replace("|", "\\|") for cell in cells)
+    return f"| {first} | {' | '.join(rest)} |" if first else f"| | {' | '.join(rest)} |"
 
 
 @dataclass(frozen=True)
@@ -57,21 +87,41 @@ class Report:
         return all(row.holds is not False for section in self.sections for row in section.rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
+        """Plain data, without the pictures."""
+        sections = [asdict(section) for section in self.sections]
+        for section in sections:
+            del section["pictures"]
+        return {"name": self.name, "about": self.about, "sections": sections}
 
-    def markdown(self) -> str:
-        """As a part of a page."""
-        return "\n".join([self.about, "", *(section.markdown() for section in self.sections)])
+    def markdown(self, pictures: bool = False) -> str:
+        """As a part of a page, with links to its pictures if asked."""
+        sections = (each.markdown(self._links(each) if pictures else ()) for each in self.sections)
+        return "\n".join([self.about, "", *sections])
 
     def write(self, path: Path) -> None:
-        """Put the report into a page between its two marks, or at the end of the page, or into a new one.
+        """Put the report into a page between its two marks, or at the end of the page, or into a new one; its pictures
+        go into the folder figures beside the page.
 
         Raises:
-            DataError: as ``place``; CheckpointError: it cannot be written.
+            DataError: as ``place``, or a picture cannot be written; CheckpointError: the page cannot be written;
+            BackendError: there are pictures, and matplotlib is not installed.
         """
         before, after = place(path, self.name)
-        atomic.write(path, f"{before}\n\n{self.markdown()}\n{after}".encode())
+        for section in self.sections:
+            for picture, link in zip(section.pictures, self._links(section), strict=True):
+                _folder(path.parent / FIGURES)
+                save(picture.draw(), path.parent / link)
+        atomic.write(path, f"{before}\n\n{self.markdown(pictures=True)}\n{after}".encode())
+
+    def _links(self, section: Section) -> list[str]:
+        return [f"{FIGURES}/{self.name}-{picture.name}.svg" for picture in section.pictures]
+
+
+def _folder(path: Path) -> None:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be made: {error}") from error
 
 
 def place(path: Path, name: str) -> tuple[str, str]:

@@ -25,6 +25,7 @@ from unrolled.training.events import Accident
 from unrolled.training.job import Job
 from unrolled.training.record import MOST, Record, batch_arrays
 from unrolled.training.snapshots import EVERY, Snapshot, finite
+from unrolled.training.task import Arrays
 
 IN_A_ROW = 10  # accidents without a good update between them, with which training stops
 SAFE = 1e9  # with smaller rates and gradients nothing that Adam computes comes near the largest float32
@@ -144,6 +145,7 @@ def _random_step(job: Job, length: float) -> None:
     parameters = list(job.task.layer.parameters())
     with job.randomness(), torch.no_grad():
         directions = [torch.randn_like(each) for each in parameters]
+        job.ranks.spread(directions)
         scale = length / get_total_norm(directions)
         for each, direction in zip(parameters, directions, strict=True):
             each.add_(direction * scale)
@@ -151,8 +153,12 @@ def _random_step(job: Job, length: float) -> None:
 
 def _recorded(job: Job, attempt: Attempt, policy: str) -> tuple[str | None, str]:
     """The folder of the record, or None and why there is none."""
+    batch = job.task.batch(job.position)
+    return job.ranks.told(lambda: _written(job, attempt, policy, batch))
+
+
+def _written(job: Job, attempt: Attempt, policy: str, batch: Arrays) -> tuple[str | None, str]:
     layer, position = job.task.layer, job.position
-    batch = job.task.batch(position)
     bad = {
         "parameters": [name for name, each in layer.named_parameters() if not torch.isfinite(each).all()],
         "gradients": [name for name, each in layer.named_parameters() if not _good(each.grad)],

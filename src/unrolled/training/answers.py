@@ -22,7 +22,8 @@ from unrolled.data.lanes import Position
 from unrolled.errors import DataError
 from unrolled.training.config import TrainConfig
 from unrolled.training.ragged import flat
-from unrolled.training.task import Arrays, Task
+from unrolled.training.ranks import ALONE, Ranks
+from unrolled.training.task import Arrays, Task, no_loss
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ class AnsweringTask(Task):
 
     layer: Any
 
-    def __init__(self, config: TrainConfig, model: Answerer, parts: Sequence[Examples]) -> None:
-        self.name, self.model, self.layer = config.task, model, model.layer
+    def __init__(
+        self, config: TrainConfig, model: Answerer, parts: Sequence[Examples], ranks: Ranks = ALONE
+    ) -> None:  # fmt: skip
+        self.name, self.model, self.layer, self.ranks = config.task, model, model.layer, ranks
         self.training, self.validation, self.test = parts
         for examples in parts:
             check_answers(examples, model.unit)
@@ -58,8 +61,12 @@ class AnsweringTask(Task):
 
     def loss(self, position: Position) -> tuple[Tensor, int]:
         """See ``Task``."""
-        items, targets = self.training.some(self.batches(position.epoch, position.window))
-        return answering_loss(self.model, items, targets, self.answers)
+        chosen = self.batches(position.epoch, position.window)
+        own = chosen[self.ranks.own]
+        if not len(own):
+            return no_loss()
+        loss, count = answering_loss(self.model, *self.training.some(own), self.answers)
+        return loss * (len(own) / len(chosen)), count
 
     def batch(self, position: Position) -> Arrays:
         """See ``Task``."""

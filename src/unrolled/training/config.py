@@ -132,6 +132,13 @@ class TrainConfig:
     bptt_memory: Annotated[
         str, _learning("of the way back through time: 512MB, or a number of saved states; the rest is computed again")
     ] = ""
+    gradient: Annotated[
+        Literal["bptt", "rtrl", "snap-1", "snap-2", "snap-3"],
+        _learning(
+            "bptt: back through the steps of a window; rtrl: forwards, for small networks, so that it is cut nowhere; "
+            "snap-n: of rtrl what reaches a state within n steps"
+        ),
+    ] = "bptt"
     batch: Annotated[Count, _learning("parallel lanes through the text")] = 50
     learning_rate: Annotated[Positive, _learning("Adam's learning rate")] = 1e-3
     schedule: Annotated[
@@ -181,16 +188,7 @@ class TrainConfig:
             object.__setattr__(self, name, value)  # a whole number given for a float becomes one
         if self.data is not None and self.text is not None:
             raise ConfigurationError(f"both a text ({self.text}) and --data {self.data} are given; give one of them")
-        if self.update_every > self.sequence_length:
-            raise ConfigurationError(
-                f"--update-every is {self.update_every}, more than the {self.sequence_length} steps of "
-                "--sequence-length through which the gradient goes back: some losses would never count; give as many "
-                "at most"
-            )
-        if self.budget is not None and self.update_every not in (0, self.sequence_length):
-            raise ConfigurationError(
-                "--bptt-memory goes through windows that do not overlap; leave --update-every out, or --bptt-memory"
-            )
+        self._check_gradient()
         if self.precision != "fp32" and self.dtype != "float32":
             raise ConfigurationError(
                 f"--precision {self.precision} rounds what is float32, and --dtype is {self.dtype}; give one of them"
@@ -215,6 +213,35 @@ class TrainConfig:
                 f"--held-out is {self.held_out}: as much is tested on as chosen by, and the rest trained on, so that "
                 "it lies above 0 and below 0.5"
             )
+
+    def _check_gradient(self) -> None:
+        """How far back it goes; what goes forwards has no way back to bound, to lengthen, or to draw again."""
+        if self.update_every > self.sequence_length:
+            raise ConfigurationError(
+                f"--update-every is {self.update_every}, more than the {self.sequence_length} steps of "
+                "--sequence-length through which the gradient goes back: some losses would never count; give as many "
+                "at most"
+            )
+        if self.budget is not None and self.update_every not in (0, self.sequence_length):
+            raise ConfigurationError(
+                "--bptt-memory goes through windows that do not overlap; leave --update-every out, or --bptt-memory"
+            )
+        reasons = {
+            "bptt_memory": "bounds the memory of a way back that is not taken",
+            "update_every": "lets the gradient reach back further than to the last update, and it is cut nowhere here",
+            "dropout": "draws units at random, and the derivatives are those of the equations",
+            "precision": "rounds the products of which exact derivatives are taken",
+        }
+        for name, reason in reasons.items():
+            if self.gradient != "bptt" and getattr(self, name) not in ("", 0, "fp32"):
+                raise ConfigurationError(
+                    f"{flag(name)} {reason}: leave it out, or --gradient {self.gradient}, which goes forwards"
+                )
+
+    @property
+    def order(self) -> int | None:
+        """The n of SnAp-n; None for all that RTRL carries."""
+        return int(self.gradient.removeprefix("snap-")) if self.gradient.startswith("snap-") else None
 
     @property
     def limits(self) -> dict[str, float]:

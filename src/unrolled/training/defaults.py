@@ -109,8 +109,8 @@ TASK_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 BELONGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         **dict.fromkeys(
-            ("limit", "documents", "sequence_length", "update_every", "bptt_memory", "evaluation_lanes",
-             "sample_length", "temperature", "prime"),
+            ("limit", "documents", "sequence_length", "update_every", "bptt_memory", "gradient",
+             "evaluation_lanes", "sample_length", "temperature", "prime"),
             ("language",),
         ),
         **dict.fromkeys(("input", "target", "held_out"), ("classify", "tag", "regress", "caption", "translate")),

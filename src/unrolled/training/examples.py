@@ -23,6 +23,7 @@ from unrolled.training import columns
 from unrolled.training.answers import AnsweringTask, Examples
 from unrolled.training.config import TrainConfig
 from unrolled.training.material import Material, common
+from unrolled.training.ranks import Ranks
 from unrolled.training.task import Task
 
 SPLIT = 0  # the seed of the split: all runs on the same examples are tested on the same ones
@@ -120,10 +121,12 @@ class AnswersMaterial(ExamplesMaterial):
             **common(config),
         )
 
-    def task(self, config: TrainConfig, layer: Any, reading: Reading, run: Path, device: torch.device) -> Task:
+    def task(
+        self, config: TrainConfig, layer: Any, reading: Reading, run: Path, device: torch.device, ranks: Ranks
+    ) -> Task:  # fmt: skip
         """See ``Material``."""
         model = Answerer(layer, reading, self.head, self.aligned, run)
-        return AnsweringTask(config, model, [encoded(model, part) for part in self.parts])
+        return AnsweringTask(config, model, [encoded(model, part) for part in self.parts], ranks)
 
     @property
     def document(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ WORDS = {
     "logits": "the logits{where}",
     "scores": "the scores that the model gives",
     "loss": "the loss{where}",
+    "influence": "the influence of the parameters on the states{where}; states and losses are finite",
     "gradient of state": "the gradient of the state {name}, going back{where}; all that is computed forwards is finite",
     "gradient": "the gradient of {name}, going back{where}; all that is computed forwards is finite",
     "norm": "the norm of the gradient, each entry of which is finite: their squares are too large",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.checkpoint.run import Checkpoint, RunDirectory
@@ -19,11 +20,13 @@ from unrolled.data.lanes import Position
 from unrolled.training import schedule
 from unrolled.training.clipping import Clipping
 from unrolled.training.config import TrainConfig
-from unrolled.training.randomness import own_randomness
+from unrolled.training.events import Event
+from unrolled.training.randomness import further_randomness, own_randomness
+from unrolled.training.ranks import ALONE, Ranks
 from unrolled.training.snapshots import Snapshots
-from unrolled.training.task import Task
+from unrolled.training.task import Arrays, Task
 
-RANDOM = "random/"  # the states of torch's generators, in a checkpoint
+RANDOM = "random/"  # the states of torch's generators, in a checkpoint: random/NAME, random/RANK/NAME
 
 
 @dataclass
@@ -40,6 +43,7 @@ class Job:
     device: torch.device
     random: dict[str, Tensor]
     clipping: Clipping
+    ranks: Ranks = ALONE
     snapshots: Snapshots = field(default_factory=Snapshots)
     accidents: int = 0
     step: int = 0
@@ -64,10 +68,12 @@ class Job:
 
     @property
     def share(self) -> float:
-        """The share of the run that is done, in [0, 1]; a limit in minutes leaves time for the last evaluation."""
+        """The share of the run that is done, in [0, 1], for which all processes ask; a limit in minutes leaves time for
+        the last evaluation."""
         limit = 60 * (self.config.minutes or 0)
         reserve = min(self.evaluation_seconds, limit / 2)
-        return schedule.progress(self.config, step=self.step, epochs=self.epochs, seconds=self.seconds + reserve)
+        seconds = self.ranks.told(lambda: self.seconds + reserve) if limit else 0.0  # by one clock
+        return schedule.progress(self.config, step=self.step, epochs=self.epochs, seconds=seconds)
 
     @contextmanager
     def randomness(self) -> Iterator[None]:
@@ -82,7 +88,7 @@ class Job:
             **self.task.carried(),
             **self.clipping.carried(),
             **(self.snapshots.carried() if self.config.on_accident == "rollback" else {}),
-            **{RANDOM + name: state.numpy() for name, state in self.random.items()},
+            **self._streams(),
         }
         progress = {
             "step": self.step,
@@ -97,15 +103,29 @@ class Job:
         }
         model = module_arrays(self.task.layer)
         best = {} if self.best is None else {**self.best_figures, "step": self.best_step}
-        path = self.run.save(Checkpoint(self.step, model, trainer, progress, best))
+        checkpoint = Checkpoint(self.step, model, trainer, progress, best)
+        return self.ranks.told(lambda: self._publish(checkpoint))
+
+    def _publish(self, checkpoint: Checkpoint) -> Path:
+        path, best = self.run.save(checkpoint), checkpoint.best
         if best and self.best_step == self.step:
-            self.run.write_best(model, best)
+            self.run.write_best(checkpoint.model, best)
         self._prune()
         return path
 
+    def _streams(self) -> Arrays:
+        """The generator states of all processes."""
+        own = {_stream(self.ranks.rank) + name: state.numpy() for name, state in self.random.items()}
+        return {name: array for each in self.ranks.gathered(own) for name, array in each.items()}
+
+    def record(self, event: Event) -> None:
+        """Append it to the run's metrics."""
+        if self.ranks.first:
+            self.run.record(event.to_dict())
+
     def settle(self) -> None:
         """Make the files of the run those of this moment: forget what came after, finish what a kill left undone."""
-        self.run.cut_metrics(self.step)
+        self.run.cut_metrics(self.step, self.evaluated_at)
         if self.best is not None:
             self.run.restore_best(self.best_step)
         self._prune()
@@ -121,10 +141,8 @@ class Job:
         self.task.restore(checkpoint.trainer, self.device)
         self.clipping.restore(checkpoint.trainer)
         self.snapshots.restore(checkpoint.trainer)
-        for name in self.random:
-            if RANDOM + name in checkpoint.trainer:
-                self.random[name] = torch.from_numpy(np.array(checkpoint.trainer[RANDOM + name]))
         self.step = checkpoint.step
+        self._restore_stream(checkpoint.trainer)
         self.position = Position(progress["epoch"], progress["window"])
         self.accidents = progress.get("accidents", 0)
         self.evaluated_at = progress["evaluated_at"]
@@ -133,3 +151,17 @@ class Job:
         self.best_figures = dict(checkpoint.best)
         self.evaluation_seconds = progress["evaluation_seconds"]
         self.seconds_before, self.started = progress["seconds"], time.monotonic()
+
+    def _restore_stream(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """This process's random numbers; new ones where there were fewer processes."""
+        rank = self.ranks.rank
+        if rank:
+            self.random = further_randomness(self.config.seed, rank, self.step, self.device)
+        for name in self.random:
+            saved = arrays.get(_stream(rank) + name)
+            if saved is not None:
+                self.random[name] = torch.from_numpy(np.array(saved))
+
+
+def _stream(rank: int) -> str:
+    return f"{RANDOM}{rank}/" if rank else RANDOM

@@ -16,6 +16,7 @@ from unrolled.data.vocabulary import Vocabulary
 from unrolled.equations import library
 from unrolled.training.config import TrainConfig
 from unrolled.training.language import LanguageTask
+from unrolled.training.ranks import Ranks
 from unrolled.training.task import Task
 
 
@@ -40,8 +41,10 @@ class Material(ABC):
         """The model that a configuration asks for."""
 
     @abstractmethod
-    def task(self, config: TrainConfig, layer: Any, reading: Any, run: Path, device: torch.device) -> Task:
-        """The task of training ``layer`` on these data."""
+    def task(
+        self, config: TrainConfig, layer: Any, reading: Any, run: Path, device: torch.device, ranks: Ranks
+    ) -> Task:  # fmt: skip
+        """The task of training ``layer`` on these data, of which each process takes its share."""
 
     @property
     @abstractmethod
@@ -76,9 +79,11 @@ class TextMaterial(Material):
         """See ``Material``."""
         return ModelDescription(vocabulary=len(reading), embedding=config.embedding, **common(config))
 
-    def task(self, config: TrainConfig, layer: Any, reading: Vocabulary, run: Path, device: torch.device) -> Task:
+    def task(
+        self, config: TrainConfig, layer: Any, reading: Vocabulary, run: Path, device: torch.device, ranks: Ranks
+    ) -> Task:  # fmt: skip
         """See ``Material``."""
-        return LanguageTask(config, TrainedModel(layer, reading, run), self.corpus, device)
+        return LanguageTask(config, TrainedModel(layer, reading, run), self.corpus, device, ranks)
 
     @property
     def document(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from unrolled.training import columns
 from unrolled.training.config import TrainConfig
 from unrolled.training.examples import ExamplesMaterial, encoded_inputs
 from unrolled.training.material import common
+from unrolled.training.ranks import Ranks
 from unrolled.training.task import Task
 from unrolled.training.translation import Pairs, TranslatingTask
 
@@ -82,10 +83,12 @@ class PairsMaterial(ExamplesMaterial):
         texts = (text for part in self.parts for text in part.column("target"))
         return max(len(reading.target.encode(text, "replace")) for text in texts)
 
-    def task(self, config: TrainConfig, layer: Any, reading: Dictionary, run: Path, device: torch.device) -> Task:
+    def task(
+        self, config: TrainConfig, layer: Any, reading: Dictionary, run: Path, device: torch.device, ranks: Ranks
+    ) -> Task:  # fmt: skip
         """See ``Material``."""
         model = Translator(layer, reading, self._longest(reading), run)
-        return TranslatingTask(config, model, [paired(model, part) for part in self.parts])
+        return TranslatingTask(config, model, [paired(model, part) for part in self.parts], ranks)
 
 
 def paired(model: Translator, table: Table) -> Pairs:

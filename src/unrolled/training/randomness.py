@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,12 @@ def fresh_randomness(seed: int, device: torch.device) -> dict[str, Tensor]:
     if device.type == "cuda":
         random["cuda"] = torch.Generator(device).manual_seed(seed).get_state()
     return random
+
+
+def further_randomness(seed: int, rank: int, step: int, device: torch.device) -> dict[str, Tensor]:
+    """Those of a process that joins a run at a step, where ``rank`` is not that of the first one."""
+    (number,) = np.random.SeedSequence([seed, rank, step]).generate_state(1, np.uint64)
+    return fresh_randomness(int(number), device)
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 RUN/accidents/STEP/record.json  weights.safetensors (before the update)  batch.safetensors (and torch's generators)
 
-The first ten of a run are kept: they show how it began, and what follows mostly follows from them.
+record.json names the other two by their hashes. The first ten of a run are kept: they show how it began, and what follows mostly follows from them.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.checkpoint import atomic
-from unrolled.checkpoint.format import document_bytes, read_document, read_tensors, tensor_bytes
+from unrolled.checkpoint.format import document_bytes, parse_tensors, read_bytes, read_document, tensor_bytes
 from unrolled.errors import CheckpointError
 from unrolled.training.trace import plain
 
@@ -48,12 +49,9 @@ class Record:
         others = [path for path in folder.parent.glob("*") if path.name != folder.name]
         if len(others) >= MOST:
             return None
-        files = {
-            "weights.safetensors": tensor_bytes(self.weights),
-            "batch.safetensors": tensor_bytes(self.batch),
-            "record.json": document_bytes(plain(self.about)),
-        }
-        atomic.publish(folder, files)
+        files = {"weights.safetensors": tensor_bytes(self.weights), "batch.safetensors": tensor_bytes(self.batch)}
+        about = {**plain(self.about), "files": {name: _sha256(data) for name, data in files.items()}}
+        atomic.publish(folder, {**files, "record.json": document_bytes(about)})
         return folder
 
     @classmethod
@@ -68,9 +66,11 @@ class Record:
                 f"{folder} holds no record of an accident; that is a folder such as runs/NAME/{FOLDER}/STEP, which "
                 "`unrolled train` writes when a loss or a gradient is not finite"
             )
-        weights, _ = read_tensors(folder / "weights.safetensors")
-        batch, _ = read_tensors(folder / "batch.safetensors")
-        return cls(read_document(folder / "record.json"), weights, batch)
+        about = read_document(folder / "record.json")
+        hashes = about.pop("files", None)
+        if not isinstance(hashes, dict) or "options" not in about:
+            raise CheckpointError(f"{folder / 'record.json'} is the record of no accident, or of another version")
+        return cls(about, *(_tensors(folder / name, hashes) for name in ("weights.safetensors", "batch.safetensors")))
 
     @property
     def model(self) -> dict[str, NDArray[Any]]:
@@ -82,6 +82,19 @@ class Record:
         """Torch's generators as they were before the batch."""
         found = {name: array for name, array in self.batch.items() if name.startswith(RANDOM)}
         return {name.removeprefix(RANDOM): torch.from_numpy(array.copy()) for name, array in found.items()}
+
+
+def _tensors(path: Path, hashes: Mapping[str, str]) -> Arrays:
+    """A file of a record, if it is the one that the record names."""
+    data = read_bytes(path)
+    arrays, _ = parse_tensors(data, path)
+    if _sha256(data) != hashes.get(path.name):
+        raise CheckpointError(f"{path} is that of another accident: it is not the one that record.json names")
+    return arrays
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def batch_arrays(batch: Arrays, random: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:

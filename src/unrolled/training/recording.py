@@ -19,13 +19,14 @@ from unrolled.checkpoint.tensors import restore_state
 from unrolled.errors import CheckpointError, DataError
 from unrolled.training.answers import answering_loss
 from unrolled.training.config import TrainConfig
+from unrolled.training.flow import Flow, flow_of
 from unrolled.training.kinds import KINDS
 from unrolled.training.material import TextMaterial
 from unrolled.training.ragged import apart
 from unrolled.training.record import Record
-from unrolled.training.trace import Trace, trace
+from unrolled.training.trace import Trace
 from unrolled.training.translation import translating_loss
-from unrolled.training.window import RecordedWindow, window_loss
+from unrolled.training.window import RecordedWindow
 
 
 class Recording(ABC):
@@ -53,10 +54,13 @@ class _Language(Recording):
 
     def loss(self) -> Tensor:
         recorded, state = RecordedWindow(self.batch), restore_state(self.batch, self.device)
-        return window_loss(self.layer, recorded, recorded.window, state, self.config.budget)[0]
+        return self._flow(recorded.batch).loss(recorded, recorded.window, state)[0]
 
     def trace(self, random: Mapping[str, Tensor]) -> Trace:
-        return trace(self.layer, self.batch, self.config.budget, random)
+        return self._flow(RecordedWindow(self.batch).batch).trace(self.batch, random)
+
+    def _flow(self, lanes: int) -> Flow:
+        return flow_of(self.layer, self.config, lanes)
 
 
 class _Answering(Recording):

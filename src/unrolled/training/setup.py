@@ -12,7 +12,7 @@ from torch import nn
 
 from unrolled.checkpoint.device import device_of
 from unrolled.checkpoint.model import Description
-from unrolled.checkpoint.run import RunDirectory
+from unrolled.checkpoint.run import Checkpoint, RunDirectory
 from unrolled.data.corpora import Corpus
 from unrolled.equations import library
 from unrolled.errors import CheckpointError, ConfigurationError, DataError
@@ -22,7 +22,8 @@ from unrolled.training.config import TrainConfig, flag, from_dict, resolve
 from unrolled.training.job import Job
 from unrolled.training.kinds import material_of
 from unrolled.training.material import Material
-from unrolled.training.randomness import fresh_randomness, own_randomness
+from unrolled.training.randomness import fresh_randomness, further_randomness, own_randomness
+from unrolled.training.ranks import ALONE, Ranks
 
 # What a resumed run cannot change: another value would make another model, or another text.
 MODEL = (
@@ -47,77 +48,129 @@ MODEL = (
     "dtype",
     "precision",
 )
-FIXED = (*MODEL, "documents", "sequence_length", "update_every", "batch", "seed", "run")
+FIXED = (*MODEL, "documents", "sequence_length", "update_every", "gradient", "batch", "seed", "run")
 LIMITS = ("epochs", "steps", "minutes")
 
 
-def begin(config: TrainConfig, corpus: Corpus | None = None) -> Job:
+def begin(config: TrainConfig, corpus: Corpus | None = None, ranks: Ranks = ALONE) -> Job:
     """A new run, with its directory; ``corpus`` in place of the configured text."""
-    device = device_of(config.device)
-    library.load(config.recurrence)  # bad equations are reported before a text is read or fetched
-    material = material_of(config, corpus)
-    reading = material.reading(config)
-    description = material.describe(config, reading)
-    config = dataclasses.replace(
-        config,
-        run=config.run or _free_name(material.name, config),
-        text=_absolute(config.text),
-        data=config.data if config.task == "language" else _absolute(config.data),
-    )
-    assert config.run is not None  # set the line above
-    job = _assemble(config, RunDirectory(Path(config.run)), description, reading, material, device)
-    job.run = RunDirectory.create(
-        config.run,
-        vocabulary=reading.to_json(),
-        program={"programs": job.task.programs()},
-        config=_document(config, description, material),
-    )
+    device, material = ranks.agreed(lambda: _found(config, corpus, ranks))
+    _check_same(device, material, ranks)
+    named = ranks.told(lambda: _named(config, material))
+
+    def make() -> tuple[Job, dict[str, Any]]:
+        reading = material.reading(named)
+        description = material.describe(named, reading)
+        job = _assemble(named, RunDirectory(Path(str(named.run))), description, reading, material, device, ranks)
+        return job, {"vocabulary": reading.to_json(), "config": _document(named, description, material)}
+
+    job, documents = ranks.agreed(make)
+
+    def create() -> None:
+        job.run = RunDirectory.create(job.run.path, program={"programs": job.task.programs()}, **documents)
+
+    ranks.told(create)
+    ranks.spread(job.task.layer.state_dict().values())
     return job
 
 
-def reopen(path: Path | str, changes: Mapping[str, Any] | None = None, corpus: Corpus | None = None) -> Job:
+def reopen(
+    path: Path | str, changes: Mapping[str, Any] | None = None, corpus: Corpus | None = None, ranks: Ranks = ALONE
+) -> Job:
     """A run as its last checkpoint left it, with the options in ``changes`` from here on."""
-    run = RunDirectory.open(path)
-    run.lock()
+    run = ranks.told(lambda: RunDirectory.open(path))
+    ranks.told(run.lock)
     try:
-        return _reopened(run, changes or {}, corpus)
+        return _reopened(run, changes or {}, corpus, ranks)
     except BaseException:
         run.unlock()  # at once: an exception keeps what it has passed through alive
         raise
 
 
-def _reopened(run: RunDirectory, changes: Mapping[str, Any], corpus: Corpus | None) -> Job:
+def _reopened(run: RunDirectory, changes: Mapping[str, Any], corpus: Corpus | None, ranks: Ranks) -> Job:
+    document, checkpoint = ranks.told(lambda: _saved(run))
+
+    def find() -> tuple[TrainConfig, torch.device, Material]:
+        config = _changed(from_dict(document["train"], str(run.path / "config.json")), changes, str(run.path))
+        device, material = _found(config, corpus, ranks)
+        if material.sha256 != document["corpus"]["sha256"]:
+            raise DataError(
+                f"the data are not the ones that {run.path} was trained on; give the same ones beside --resume, or "
+                "start anew"
+            )
+        return config, device, material
+
+    config, device, material = ranks.agreed(find)
+    _check_same(device, material, ranks)
+    reading = ranks.told(lambda: run.read_symbols(material.read_reading))
+
+    def make() -> tuple[Job, Description]:
+        description = dataclasses.replace(
+            material.description.from_json(document["model"]),
+            dropout=config.dropout,  # type: ignore[call-arg]  # a field of every description that is built
+        )
+        job = _assemble(config, run, description, reading, material, device, ranks)
+        if checkpoint:
+            job.restore(checkpoint)
+        return job, description
+
+    job, description = ranks.agreed(make)
+
+    def settle() -> None:
+        job.settle()
+        run.write("config", _document(config, description, material))
+
+    ranks.told(settle)
+    ranks.spread(job.task.layer.state_dict().values())
+    return job
+
+
+def _saved(run: RunDirectory) -> tuple[dict[str, Any], Checkpoint | None]:
+    """The configuration of a run and its last checkpoint; None if it was killed before the first, to begin again."""
     run.sweep()
     document = run.read("config")
     try:
-        saved = from_dict(document["train"], str(run.path / "config.json"))
-        model, fingerprint = document["model"], document["corpus"]["sha256"]
+        from_dict(document["train"], str(run.path / "config.json"))
+        document["model"], document["corpus"]["sha256"]
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{run.path / 'config.json'} lacks what a run needs ({error})") from error
-    checkpoint = run.latest() if run.steps() else None  # None: killed before the first, so that it begins again
+    checkpoint = run.latest() if run.steps() else None
     if checkpoint is None and (run.path / "model.safetensors").exists():
         raise CheckpointError(
             f"{run.path} holds a trained model but no checkpoint to go on from: its folder checkpoints is empty or "
             "gone. Restore it, or start a new run."
         )
-    config = _changed(saved, changes, str(run.path))
-    material = material_of(config, corpus)
-    if material.sha256 != fingerprint:
-        raise DataError(
-            f"the data are not the ones that {run.path} was trained on; give the same ones beside --resume, or start "
-            "anew"
+    return document, checkpoint
+
+
+def _found(config: TrainConfig, corpus: Corpus | None, ranks: Ranks) -> tuple[torch.device, Material]:
+    """The device and the data of this process, if each process finds something to do."""
+    device = device_of(ranks.device(config.device))
+    if config.batch < ranks.count:
+        raise ConfigurationError(
+            f"--batch is {config.batch}, and there are {ranks.count} processes to share it; give --batch "
+            f"{ranks.count} or more, or start fewer processes"
         )
-    description = dataclasses.replace(
-        material.description.from_json(model),
-        dropout=config.dropout,  # type: ignore[call-arg]  # a field of every description that is built
-    )
-    reading = run.read_symbols(material.read_reading)
-    job = _assemble(config, run, description, reading, material, device_of(config.device))
-    if checkpoint:
-        job.restore(checkpoint)
-    job.settle()
-    run.write("config", _document(config, description, material))
-    return job
+    if config.text == "-" and ranks.count > 1:
+        raise ConfigurationError(
+            "standard input is read by one process, and there are several; write the text to a file, and name that"
+        )
+    library.load(config.recurrence)  # bad equations are reported before a text is read or fetched
+    return device, material_of(config, corpus)
+
+
+def _named(config: TrainConfig, material: Material) -> TrainConfig:
+    """With the name of the run, and paths that also hold in another folder."""
+    data = config.data if config.task == "language" else _absolute(config.data)
+    run = config.run or _free_name(material.name, config)
+    return dataclasses.replace(config, run=run, text=_absolute(config.text), data=data)
+
+
+def _check_same(device: torch.device, material: Material, ranks: Ranks) -> None:
+    if len(set(ranks.gathered((material.sha256, device.type)))) > 1:
+        raise ranks.shared(
+            DataError("the processes found different data or devices; give all machines the same data, and --device")
+        )
 
 
 def _assemble(
@@ -127,6 +180,7 @@ def _assemble(
     reading: Any,
     material: Material,
     device: torch.device,
+    ranks: Ranks,
 ) -> Job:
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -137,11 +191,12 @@ def _assemble(
     return Job(
         config=config,
         run=run,
-        task=material.task(config, layer, reading, run.path, device),
+        task=material.task(config, layer, reading, run.path, device, ranks),
         optimiser=optimiser_of(config, layer),
         device=device,
-        random=random,
+        random=random if ranks.first else further_randomness(config.seed, ranks.rank, 0, device),
         clipping=Clipping(config.clipping, config.clip, config.clip_quantile),
+        ranks=ranks,
     )
 
 

@@ -56,7 +56,8 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, position: Position) -> tuple[Tensor, int]:
-        """The mean loss of the update at ``position``, and how many symbols are read for it."""
+        """What the share of this process adds to the mean loss of the update at ``position``, and how many symbols are
+        read for it here."""
 
     def accept(self, position: Position) -> None:  # noqa: B027  # only who carries a state has something to do
         """The update was made, and the next one is at ``position``."""
@@ -67,7 +68,7 @@ class Task(ABC):
 
     @abstractmethod
     def batch(self, position: Position) -> Arrays:
-        """What is read at ``position``, with what was carried to it: as arrays of a file, for a record."""
+        """What all processes read at ``position``, with what was carried to it: as arrays of a file, for a record."""
 
     def trace(self, batch: Arrays, random: Mapping[str, Tensor]) -> Trace | None:
         """A batch step by step, where torch's generators were ``random``; None where there is no such view of it."""
@@ -86,11 +87,11 @@ class Task(ABC):
         """The size of the data: the fields symbols, unit, vocabulary and kinds of the event ``Started``."""
 
     def carried(self) -> Arrays:
-        """What goes from update to update, for a checkpoint."""
+        """What goes from update to update in all processes, for a checkpoint."""
         return {}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], device: torch.device) -> None:  # noqa: B027  # see accept
-        """Take back what ``carried`` gave."""
+        """Take back what ``carried`` gave, of which each process keeps its share."""
 
     @abstractmethod
     def programs(self) -> Mapping[str, Any]:
@@ -99,3 +100,8 @@ class Task(ABC):
     @abstractmethod
     def use(self, path: Path) -> str:
         """The command that uses the trained model."""
+
+
+def no_loss() -> tuple[Tensor, int]:
+    """The loss where the share of a process is empty."""
+    return torch.zeros((), requires_grad=True), 0

@@ -22,7 +22,8 @@ from unrolled.data.lanes import Position
 from unrolled.generation.sampler import Sampler
 from unrolled.training.config import TrainConfig
 from unrolled.training.ragged import flat
-from unrolled.training.task import Arrays, Task
+from unrolled.training.ranks import ALONE, Ranks
+from unrolled.training.task import Arrays, Task, no_loss
 
 DRAWS = 0  # the seed of the texts that are drawn to compare their lengths
 
@@ -42,8 +43,10 @@ class TranslatingTask(Task):
 
     layer: Any
 
-    def __init__(self, config: TrainConfig, model: Translator, parts: Sequence[Pairs]) -> None:
-        self.name, self.model, self.layer = config.task, model, model.layer
+    def __init__(
+        self, config: TrainConfig, model: Translator, parts: Sequence[Pairs], ranks: Ranks = ALONE
+    ) -> None:  # fmt: skip
+        self.name, self.model, self.layer, self.ranks = config.task, model, model.layer, ranks
         self.training, self.validation, self.test = parts
         reading = model.reading
         # what is read and what is written both take time
@@ -59,15 +62,19 @@ class TranslatingTask(Task):
 
     def loss(self, position: Position) -> tuple[Tensor, int]:
         """See ``Task``."""
-        return translating_loss(self.model, *self._pairs(position), self.outcomes)
+        chosen = self.batches(position.epoch, position.window)
+        own = chosen[self.ranks.own]
+        if not len(own):
+            return no_loss()
+        loss, count = translating_loss(self.model, *self._pairs(own), self.outcomes)
+        return loss * (len(own) / len(chosen)), count
 
     def batch(self, position: Position) -> Arrays:
         """See ``Task``."""
-        inputs, targets = self._pairs(position)
+        inputs, targets = self._pairs(self.batches(position.epoch, position.window))
         return {**flat("inputs", inputs), **flat("targets", targets), "outcomes": np.array(self.outcomes)}
 
-    def _pairs(self, position: Position) -> tuple[list[Any], list[NDArray[np.int64]]]:
-        chosen = self.batches(position.epoch, position.window)
+    def _pairs(self, chosen: NDArray[np.int64]) -> tuple[list[Any], list[NDArray[np.int64]]]:
         return [self.training.inputs[i] for i in chosen], [self.training.targets[i] for i in chosen]
 
     def evaluate(self, final: bool) -> Generator[float, None, Writings]:

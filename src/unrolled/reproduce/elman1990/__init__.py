@@ -1,1 +1,40 @@
 """Elman 1990, "Finding structure in time": four simulations, as they were and with the training of today."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+
+import torch
+
+from unrolled.reproduce.bench import THREADS, Bench
+from unrolled.reproduce.elman1990 import classes, letters, words, xor
+from unrolled.reproduce.report import Report
+
+NAME = "elman1990"
+
+
+def reproduce(bench: Bench) -> Report:
+    """All four parts."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        sections = [part.section(bench) for part in (xor, letters, words, classes)]
+    finally:
+        torch.set_num_threads(before)
+    return Report(NAME, _about(), sections)
+
+
+def _about() -> str:
+    return (
+        "Elman, “Finding structure in time”, Cognitive Science 14 (1990). Networks of logistic units whose context "
+        "starts at 0.5, h_t = σ(U x_t + W h_{t-1} + b), y_t = σ(V h_t + c), first weights uniform in ±0.5. As in 1990: "
+        "after every pattern a step down the gradient of its squared error, the context taken as given, no momentum. "
+        "As today: the same network, error, patterns and passes; backpropagation through time, Adam. The criteria were "
+        "written before any network was trained: one holds where more than half of the networks meet it and none of "
+        "the same networks does before training. Each row has the median, the range, and how many meet the criterion. "
+        "The paper does not give its rates: those here were chosen on other networks and other data. "
+        f"Written by `unrolled reproduce {NAME} -o docs/results.md`. Machine: {os.cpu_count()} processors, "
+        f"{platform.machine()}; torch {version('torch')}."
+    )

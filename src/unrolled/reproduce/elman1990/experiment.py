@@ -1,0 +1,93 @@
+"""An experiment: networks before training, trained as in 1990 and as today, and the rows that say which criteria they
+meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unrolled.nn import Recurrent
+from unrolled.reproduce.bench import Bench
+from unrolled.reproduce.elman1990.criteria import NETWORKS, Criterion
+from unrolled.reproduce.elman1990.network import Array, Sizes, new_network
+from unrolled.reproduce.elman1990.online import Rule, learn_online
+from unrolled.reproduce.elman1990.today import Windows, learn_through_time
+from unrolled.reproduce.report import Row
+
+QUICK_NETWORKS, QUICK_PASSES = 2, 2
+Measured = Mapping[Criterion, float]
+
+
+@dataclass(frozen=True)
+class Design:
+    """A network of the paper: its sizes, how often it reads the patterns, and how it learns, then and today."""
+
+    part: str
+    sizes: Sizes
+    passes: int
+    rule: Rule
+    windows: Windows
+
+    @property
+    def said(self) -> str:
+        """How it learns, as the beginning of a sentence."""
+        windows = self.windows
+        lanes = "one lane" if windows.lanes == 1 else f"{windows.lanes} lanes"
+        return (
+            f"{self.passes} passes, as in 1990 with the rate {self.rule.rate}, as today with Adam's rate "
+            f"{windows.rate} in {lanes}, windows of {windows.steps} steps"
+        )
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The same networks before training, trained as in 1990, and trained as today."""
+
+    untrained: Sequence[Recurrent]
+    then: Sequence[Recurrent]
+    today: Sequence[Recurrent]
+
+
+def trained(design: Design, x: Array, d: Array, bench: Bench) -> Networks:
+    """All networks of a part; they read x (T, I) and are to answer d (T, O)."""
+    count = QUICK_NETWORKS if bench.quick else NETWORKS[design.part]
+    passes = QUICK_PASSES if bench.quick else design.passes
+    untrained = [new_network(design.sizes, seed) for seed in range(count)]
+    then = learn_online(untrained, x, d, passes, design.rule)
+    today = [learn_through_time(layer, x, d, passes, design.windows) for layer in untrained]
+    return Networks(untrained, then, today)
+
+
+def rows(networks: Networks, measure: Callable[[Recurrent], Measured]) -> list[Row]:
+    """Two rows for each criterion: trained as in 1990, with what the untrained do, and trained as today."""
+    before, then, today = (
+        [measure(layer) for layer in group] for group in (networks.untrained, networks.then, networks.today)
+    )
+    found = []
+    for criterion in then[0]:
+        untrained, old, new = ([each[criterion] for each in group] for group in (before, then, today))
+        said = f"{_said(criterion, old)}; untrained {_said(criterion, untrained)}"
+        holds = [_holds(criterion, group, untrained) for group in (old, new)]
+        found.append(Row(criterion.what, said, criterion.wanted, holds[0], criterion.published))
+        found.append(Row("… trained as today", _said(criterion, new), criterion.wanted, holds[1]))
+    return found
+
+
+def middle(networks: Sequence[Recurrent], measure: Callable[[Recurrent], float]) -> Recurrent:
+    """The network that stands in the middle, for a picture."""
+    order = np.argsort([measure(layer) for layer in networks])
+    return networks[int(order[len(order) // 2])]
+
+
+def _holds(criterion: Criterion, group: Sequence[float], untrained: Sequence[float]) -> bool:
+    """More than half meet it, and no untrained network does."""
+    return 2 * sum(map(criterion.met, group)) > len(group) and not any(map(criterion.met, untrained))
+
+
+def _said(criterion: Criterion, group: Sequence[float]) -> str:
+    """The median, the range, and how many meet the criterion."""
+    least, median, most = (f"{value:.3g}" for value in (min(group), float(np.median(group)), max(group)))
+    span = f" ({least} to {most})" if least != most else ""
+    return f"{median}{span}, met by {sum(map(criterion.met, group))} of {len(group)}"

@@ -1,0 +1,57 @@
+"""``unrolled reproduce nonlinearity``: what is measured of a network, by hand, and all of it from end to end."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled.cli import main
+from unrolled.nn import language_model
+from unrolled.reproduce.nonlinearity.units import LANES, UNITS, behaviour, slope
+
+F = {
+    "tanh": np.tanh,
+    "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
+    "relu": lambda a: np.maximum(a, 0),
+    "hard": lambda a: np.clip(a, -1, 1),
+    "identity": lambda a: a,
+}
+
+
+@pytest.mark.parametrize("phi", list(UNITS))
+def test_the_slope_is_the_derivative(phi):
+    a = np.linspace(-2.9, 2.9, 24)  # no kink within 1e-5 of them
+    expected = (F[phi](a + 1e-6) - F[phi](a - 1e-6)) / 2e-6
+    np.testing.assert_allclose(slope(phi, torch.from_numpy(F[phi](a))).numpy(), np.abs(expected), atol=1e-9)
+
+
+@pytest.mark.parametrize("phi", list(UNITS))
+def test_the_behaviour_is_that_of_the_network_by_hand(phi):
+    torch.manual_seed(2)
+    layer = language_model(UNITS[phi].equation, vocabulary=5, hidden=6, dtype=torch.float64)
+    ids = torch.randint(5, (LANES * 40,))
+    found = behaviour(layer, phi, ids)
+    U, W, b = (getattr(layer, name).detach().numpy() for name in ("U", "W", "b"))
+    h, states = np.zeros((LANES, 6)), []
+    for x in ids.view(LANES, -1).T.numpy():
+        h = F[phi](U.T[x] + h @ W.T + b)
+        states.append(h)
+    states = np.stack(states)
+    assert found.mean == pytest.approx(states.mean(), abs=1e-12)
+    assert found.most == pytest.approx(np.abs(states).max(), abs=1e-12)
+    if phi == "identity":
+        assert found.flat == 0
+        assert found.exponent == pytest.approx(np.log(np.abs(np.linalg.eigvals(W)).max()), abs=0.1)
+
+
+def test_all_of_it_runs(tmp_path, capsys):
+    text = tmp_path / "text.txt"
+    text.write_text("so it goes, and on it goes, and so on it goes; so it went.\n" * 80)
+    arguments = ["--set", f"text={text}", "--set", "seeds=1", "--set", "hidden=6", "--set", "steps=20"]
+    runs = ["--quick", "--quiet", "--json", "--runs", str(tmp_path / "runs")]
+    assert main(["reproduce", "nonlinearity", *arguments, *runs]) == 0
+    five, claims = json.loads(capsys.readouterr().out)["sections"]
+    assert [row["what"] for row in five["rows"]] == [f"φ = {unit.name}" for unit in UNITS.values()]
+    # nothing was learnt, so that nothing holds that is said of learning
+    assert not any(row["holds"] for row in claims["rows"] if "nats per character" in row["what"])
