@@ -13,7 +13,6 @@ import torch
 from unrolled import Recurrence
 from unrolled.cli import main
 from unrolled.reproduce.elman1990 import classes, grammar, letters, words, xor
-from unrolled.reproduce.elman1990.clusters import cluster
 from unrolled.reproduce.elman1990.criteria import CRITERIA, NETWORKS, Criterion
 from unrolled.reproduce.elman1990.experiment import Networks, rows
 from unrolled.reproduce.elman1990.network import EQUATIONS, Sizes, new_network, run
@@ -245,38 +244,6 @@ def test_likelihoods_stand_beside_the_word_before():
     expected = [text[0][:1], text[0], text[1][:1], text[1][:2], text[1]]
     np.testing.assert_array_equal(found, [grammar.following(begin) for begin in expected])
     np.testing.assert_allclose(found[1], grammar.following(()), 1e-12)  # whoever sleeps does nothing else
-
-
-# --- trees ---
-
-
-def test_planted_classes_are_branches():
-    rng = np.random.default_rng(0)
-    names = list("abcdefgh")
-    centres = np.repeat([[0, 0], [0, 3], [20, 0], [20, 3]], 2, axis=0)
-    tree = cluster(names, centres + 0.1 * rng.standard_normal((8, 2)))
-    found = {"".join(sorted(branch.names)) for branch in tree.walk()}
-    assert found == {*"abcdefgh", "ab", "cd", "ef", "gh", "abcd", "efgh", "abcdefgh"}
-    assert tree.distance == pytest.approx(20, abs=1)
-
-
-@pytest.mark.parametrize("count", [2, 3, 17])
-def test_trees_are_those_of_scipy(count):
-    hierarchy = pytest.importorskip("scipy.cluster.hierarchy")
-    vectors = np.random.default_rng(count).standard_normal((count, 4))
-    names = [str(number) for number in range(count)]
-    groups = [{number} for number in range(count)]
-    expected = {}
-    for one, other, distance, _ in hierarchy.linkage(vectors, "average"):
-        groups.append(groups[int(one)] | groups[int(other)])
-        expected[frozenset(map(str, groups[-1]))] = distance
-    found = {frozenset(branch.names): branch.distance for branch in cluster(names, vectors).walk() if branch.parts}
-    assert found.keys() == expected.keys()
-    assert all(found[group] == pytest.approx(expected[group]) for group in found)
-
-
-def test_one_name_is_a_leaf():
-    assert cluster(["a"], np.zeros((1, 3))).parts == ()
 
 
 # --- measures ---

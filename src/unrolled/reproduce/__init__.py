@@ -16,6 +16,7 @@ NAMES: Mapping[str, str] = {
     "topologies": "every topology on data, and three ways to know when to stop",
     "memory": "backpropagation through 100,000 steps in little memory, and what it costs",
     "karpathy2015": "cells, layers and sizes on a text",
+    "siegelmann1995": "a network that runs an automaton, and a machine with two stacks",
     "capacity": "how many symbols a state recalls, and what it learns by heart",
     "nonlinearity": "what is said for tanh, beside σ, relu, hard tanh and the identity",
     "elman1990": "Elman's “Finding structure in time”: XOR, letters, words, classes of words",

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from unrolled.diagnose.clustering import Branch, cluster
 from unrolled.diagnose.plots import BLUE, GREY, ORANGE, panels
+from unrolled.diagnose.state_plots import draw_tree
 from unrolled.nn import Recurrent
 from unrolled.reproduce.bench import Bench
 from unrolled.reproduce.elman1990 import grammar
-from unrolled.reproduce.elman1990.clusters import Branch, cluster, draw_tree
 from unrolled.reproduce.elman1990.criteria import (
     CLASSES_COSINE,
     CLASSES_LARGE,
@@ -35,6 +36,7 @@ from unrolled.reproduce.report import Picture, Row, Section
 SENTENCES, QUICK_SENTENCES = 10_000, 300  # enough for every word to come
 DESIGN = Design("classes", Sizes(BITS, 150, BITS), passes=6, rule=Rule(0.1), windows=Windows(0.001, lanes=1, steps=25))
 KINDS = ((grammar.VERBS, GREY), (grammar.ANIMATES, ORANGE), (grammar.INANIMATES, BLUE))
+COLORS = {word: color for kind, color in KINDS for word in kind}
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,11 @@ def section(bench: Bench) -> Section:
     counts = Row("words in the text", f"{len(text.words):,}", published="27,354, 27,454 and 27,534")
     found = [counts, *rows(networks, lambda layer: measure(layer, text)), *_told(networks, text), *baselines(text)]
     pictures = [
-        Picture("classes", "Hidden states of words, trained as in 1990 and not trained", lambda: draw(networks, text)),
+        Picture(
+            "classes",
+            "Hidden states of words, trained as in 1990 and not trained; verbs grey, animates orange, inanimates blue",
+            lambda: draw(networks, text),
+        ),
         Picture("zog", "zog, who was never met, in place of man", lambda: draw_zog(networks, text)),
     ]
     about = (
@@ -162,10 +168,6 @@ def _branches(tree: Branch, groups: Sequence[frozenset[str]]) -> int:
     return sum(group in found for group in groups)
 
 
-def _colors() -> dict[str, str]:
-    return {"zog": "black"} | {word: color for kind, color in KINDS for word in kind}
-
-
 def draw(networks: Networks, text: Text) -> Any:
     """Figure 7: the tree of words of the first network, and that of the same network before training."""
     figure, both = panels(2)
@@ -173,7 +175,7 @@ def draw(networks: Networks, text: Text) -> Any:
     titles = ("trained as in 1990", "not trained")
     for axes, title, layer in zip(both, titles, (networks.then[0], networks.untrained[0]), strict=True):
         _, h = run(layer, text.patterns())
-        draw_tree(axes, cluster(WORDS, _means(h, text.words)), _colors())
+        draw_tree(axes, cluster(WORDS, _means(h, text.words)), COLORS)
         axes.set(title=title)
     return figure
 
@@ -182,7 +184,7 @@ def draw_zog(networks: Networks, text: Text) -> Any:
     """Figure 9: the tree of the first network that reads zog for man."""
     figure, axes = panels(1)
     figure.set_size_inches(5, 6)
-    draw_tree(axes, cluster(*zog_means(networks.then[0], text)), _colors())
+    draw_tree(axes, cluster(*zog_means(networks.then[0], text)), COLORS)
     for label in axes.get_yticklabels():
         label.set_fontweight("bold" if label.get_text() == "zog" else "normal")
     return figure

@@ -100,9 +100,9 @@ def section(bench: Bench) -> Section:
     about = (
         f"5-20-5 units and 20 of context, {SENTENCES} sentences of {SHORTEST} to {LONGEST} words. {DESIGN.said}; "
         f"{len(networks.then)} networks. The words are drawn at random: the paper does not say how its sentences were "
-        f"made, nor which its fifteenth word was (“{LEXICON[-1]}” here). As it was written, the criterion on the decline "
-        "asks too little: of the six orders of three errors one is a fall at both steps, so that a network that has "
-        "learnt nothing may meet it; then it does not hold."
+        f"made, nor which its fifteenth word was (“{LEXICON[-1]}” here). As it was written, the criterion on the "
+        "decline asks too little: of the six orders of three errors one is a fall at both steps, so that a network "
+        "that has learnt nothing may meet it; then it does not hold."
     )
     return Section("(c) Discovering the notion “word”", [], found, about, [picture])
 

@@ -93,6 +93,6 @@ def draw(networks: Networks, test: Array) -> Any:
         layer = middle(group, lambda each: measure(each, test)[XOR_THIRD])
         axes.plot(range(1, CYCLE + 1), _by_place(layer, test), "o-", color=color, markersize=4, label=label)
     axes.set_xticks(range(1, CYCLE + 1), [f"{i}\nXOR" if i % 3 == 0 else str(i) for i in range(1, CYCLE + 1)])
-    axes.set(xlabel="bit that is predicted", ylabel="RMS error", ylim=(0, None))
+    axes.set(xlabel="bit that is predicted", ylabel="RMS error", ylim=(0, 0.6))
     figure.legend(loc="outside right center", frameon=False)
     return figure
