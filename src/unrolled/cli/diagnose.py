@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_format
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -13,115 +13,164 @@ from unrolled.cli import OK, from_user
 from unrolled.cli.options import Switch
 from unrolled.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from unrolled.diagnose import TruncationBias
-
 
 def diagnose(
-    run: Path,
+    run: Path | None = None,
     text: str | None = None,
     /,
     *,
     truncation: Switch = False,
+    flow: Switch = False,
+    jacobians: Switch = False,
+    lyapunov: Switch = False,
+    horizon: Switch = False,
+    states: Switch = False,
+    tokens: Switch = False,
+    units: Switch = False,
+    unit: str | None = None,
+    what_if: str | None = None,
+    cliff: Switch = False,
+    against: Annotated[list[Path] | None, Parameter(negative="")] = None,
+    steps: int | None = None,
+    lanes: int | None = None,
     back: str | None = None,
-    lanes: int = 16,
     batches: int = 4,
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
     json: Switch = False,
     quiet: Switch = False,
     debug: Switch = False,
 ) -> int:
-    """Measure why a trained model behaves as it does.
+    """Measure why a trained model behaves as it does; several measurements may be asked for at once.
 
     Parameters
     ----------
     run
-        A run directory that `unrolled train TEXT` made.
+        A run directory that `unrolled train TEXT` made; --cliff needs none.
     text
         A file, a folder, a glob, or - for standard input; without it, what the run held out of its own text.
     truncation
         How wrong the gradient becomes when it flows back only k2 steps: its cosine with the exact one, and its norm.
-    back
-        The steps k2, such as 1,5,25; by default 1,2,5,10,20,50,100,200.
+    flow
+        How the gradient flows back: the norm of ∂L/∂h at each step, for the loss of the last step and of all steps.
+    jacobians
+        Eigenvalues and singular values of the recurrent matrices and of a step, and how products of many steps grow.
+    lyapunov
+        All Lyapunov exponents: how fast small changes of the state grow or vanish.
+    horizon
+        How far back an input is felt, measured and predicted, beside what convolutions see.
+    states
+        Where the states lie: principal components, and the path of a line along them, beside untrained networks.
+    tokens
+        Which symbols the network holds to be alike: states averaged by symbol, as a tree, beside untrained networks.
+    units
+        Units that keep track of something that has a name, such as the position in the line, and the text in their
+        colours.
+    unit
+        One unit, such as 17 or h[17]: the text in the colours of its activation.
+    what_if
+        What changes if another symbol stood at a position, counted from 0, such as 120=x, or 120=\\n for a line break.
+    cliff
+        A picture of clipping, with -o: the loss of one unit over its two parameters, and descents on it.
+    against
+        Another run for --horizon, in the same picture; may be given several times.
+    steps
+        Of --flow and --what-if (100), --jacobians (50), --lyapunov (500), and back from each place of --horizon (100).
     lanes
-        Stretches of the text side by side.
+        Stretches of the text side by side: of --truncation and --horizon 16, --flow and --jacobians 8, --lyapunov 4.
+    back
+        The steps k2 of --truncation, such as 1,5,25; by default 1,2,5,10,20,50,100,200.
     batches
-        Of so many lanes, each somewhere else in the text.
+        Of so many lanes, each somewhere else in the text, for --truncation.
     output
-        A picture, whose ending is the format (.svg, .png, .pdf).
+        A picture of the one measurement that was asked for; its ending is the format (.svg, .png, .pdf).
     json
-        Write one JSON object.
+        Write one JSON object, with a key for each measurement.
     quiet
         No progress on stderr.
     debug
         Show tracebacks.
     """
-    if not truncation:
-        raise ConfigurationError("say what to measure: --truncation")
-    steps = None if back is None else _numbers(back)
-    from unrolled.checkpoint import load
-    from unrolled.cli.eval import held_out
-    from unrolled.data.corpora import read_text
-    from unrolled.diagnose import truncation_bias
+    asked = {
+        "truncation": truncation, "flow": flow, "jacobians": jacobians, "lyapunov": lyapunov, "horizon": horizon,
+        "states": states, "tokens": tokens, "units": units, "unit": unit is not None, "what-if": what_if is not None,
+        "cliff": cliff,
+    }  # fmt: skip
+    chosen = [name for name, wanted in asked.items() if wanted]
+    _check(run, text, chosen, list(asked), output=output is not None, against=bool(against))
+    if cliff:
+        return _cliff(output, json=json)
+    numbers = {"steps": steps, "lanes": lanes, "batches": batches}
+    for name, number in numbers.items():
+        if number is not None and number < 1:
+            raise ConfigurationError(f"--{name} is {number}; it must be at least 1")
+    from unrolled.cli.hidden_states import read_change
+    from unrolled.cli.measurements import MEASUREMENTS, Options, subject
 
-    model = load(run)
-    if text is None:
-        ids = held_out(run, model.vocabulary)[0].ids
-    else:
-        part = read_text(from_user(text), raw=model.vocabulary.kind == "bytes")
-        ids = model.vocabulary.encode(part, where="the text")
-    options: dict[str, Any] = {"lanes": lanes, "batches": batches, **({} if steps is None else {"back": steps})}
-    found: TruncationBias = _progress(truncation_bias(model.layer, ids, **options), quiet or json)
-    if output is not None:
-        from unrolled.diagnose.plots import save, truncation_plot
+    assert run is not None  # _check has seen to it
+    others = tuple(subject(other, text) for other in against or ())
+    change = (0, "") if what_if is None else read_change(what_if)
+    options = Options(_numbers(back), lanes, batches, steps, others, unit or "", change)
+    of = subject(run, text)
+    reports = {}
+    for number, name in enumerate(chosen):
+        reports[name] = found = _progress(MEASUREMENTS[name].measure(of, options), name, quiet or json)
+        if output is not None:
+            from unrolled.diagnose.plots import save
 
-        save(truncation_plot(found), output)
+            save(MEASUREMENTS[name].plot(found), output)
+        if not json:
+            print("\n" * (2 * (number > 0)), end="")
+            MEASUREMENTS[name].show(found)
     if json:
-        print(json_format.dumps({"run": str(run), **found.to_dict()}))
-    else:
-        _show(found)
+        print(json_format.dumps({"run": str(run), **{name: found.to_dict() for name, found in reports.items()}}))
     return OK
 
 
-def _numbers(text: str) -> list[int]:
+def _check(
+    run: Path | None, text: str | None, chosen: list[str], asked: list[str], output: bool, against: bool
+) -> None:
+    """Do the flags fit together?"""
+    if not chosen:
+        raise ConfigurationError(f"say what to measure: {', '.join(f'--{name}' for name in asked)}")
+    if output and len(chosen) > 1:
+        raise ConfigurationError(
+            f"-o is one picture, and {len(chosen)} measurements are asked for: --{', --'.join(chosen)}; ask for one"
+        )
+    if "cliff" in chosen and len(chosen) > 1:
+        raise ConfigurationError("--cliff is a picture of its own; leave the other measurements out")
+    if "cliff" not in chosen and run is None:
+        raise ConfigurationError("say which run to measure: unrolled diagnose RUN")
+    if against and "horizon" not in chosen:
+        raise ConfigurationError("--against is for --horizon, which is not asked for")
+    if against and text is not None and from_user(text) == "-":
+        raise ConfigurationError(
+            "standard input can be read once only, and --against needs the text again: name a file"
+        )
+
+
+def _cliff(output: Path | None, json: bool) -> int:
+    if output is None or json:
+        raise ConfigurationError("--cliff is a picture, without numbers: say where to, as in -o cliff.svg")
+    from unrolled.diagnose.cliff import cliff_plot
+
+    cliff_plot(output)
+    return OK
+
+
+def _numbers(text: str | None) -> tuple[int, ...] | None:
     try:
-        return [int(part) for part in text.split(",")]
+        return None if text is None else tuple(int(part) for part in text.split(","))
     except ValueError:
         raise ConfigurationError(f"--back is {text!r}; it must be whole numbers such as 1,5,25") from None
 
 
-def _progress(shares: Any, quiet: bool) -> Any:
+def _progress(shares: Any, name: str, quiet: bool) -> Any:
     from rich.console import Console
 
     console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
-    with console.status("measuring") as status:
+    with console.status(f"measuring {name}") as status:
         while True:
             try:
-                status.update(f"measuring {next(shares):.0%}")
+                status.update(f"measuring {name} {next(shares):.0%}")
             except StopIteration as end:
                 return end.value
-
-
-def _show(found: TruncationBias) -> None:
-    print(
-        f"The gradient of the losses at {found.losses} steps in {found.lanes} lanes, cut every k2 steps, beside the "
-        f"exact one; {found.batches} batches.\n"
-    )
-    worst = {
-        k: min(((biases[n].cosine, name) for name, biases in found.parameters.items()), default=(1.0, ""))
-        for n, k in enumerate(found.back)
-    }
-    print(f"   k2   {'cosine':<22}  {'norm':<22}  worst parameter")
-    for k, bias in zip(found.back, found.whole, strict=True):
-        cosine, norm = (f"{m:.3f} ({low:.3f} to {high:.3f})" for m, (low, high) in _parts(bias))
-        print(f"{k:5}   {cosine:<22}  {norm:<22}  {worst[k][1]} {worst[k][0]:.3f}")
-    enough = found.enough()
-    print()
-    if enough is None:
-        print(f"Even {found.back[-1]} steps do not reach a cosine of 0.99.")
-    else:
-        print(f"From {enough} steps on the cosine is at least 0.99: --sequence-length {enough} loses little.")
-
-
-def _parts(bias: Any) -> list[tuple[float, tuple[float, float]]]:
-    return [(bias.cosine, bias.cosines), (bias.norm, bias.norms)]
