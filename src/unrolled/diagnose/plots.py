@@ -36,8 +36,11 @@ def save(figure: Any, path: Path) -> None:
     Raises:
         DataError: the format is none, or the file cannot be written.
     """
+    from matplotlib import rc_context
+
     try:
-        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+        with rc_context({"svg.hashsalt": "unrolled"}):  # else every file has other names inside
+            figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be written: {error}") from None
 
