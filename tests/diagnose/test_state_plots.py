@@ -12,15 +12,20 @@ from unrolled.diagnose.plots import save
 from unrolled.diagnose.shading import colors
 from unrolled.diagnose.state_plots import (
     CLASSES,
+    activation_plot,
     dendrogram_plot,
     draw_tree,
+    trackers_plot,
     trajectory_plot,
     units_plot,
     what_if_plot,
 )
 from unrolled.diagnose.state_space import Space, StateSpace, state_space
+from unrolled.diagnose.states import Activation
 from unrolled.diagnose.token_tree import TokenTree
+from unrolled.diagnose.units import Trackers
 from unrolled.diagnose.what_if import Curve, WhatIf
+from unrolled.errors import DataError
 from unrolled.nn import language_model
 from unrolled.training.evaluation import result_of
 
@@ -112,3 +117,11 @@ def test_a_change(tmp_path):
     dotted = [line.get_xdata()[0] for line in left.lines if line.get_linestyle() == ":"]
     assert dotted == [2]
     written(figure, tmp_path)
+
+
+def test_no_picture_of_nothing():
+    with pytest.raises(DataError, match="nothing to draw"):
+        trackers_plot(Trackers((), ("digit",), 9, 4, 1, ("a",), {}))
+    figure = trackers_plot(Trackers((), (), 9, 4, 1, ("a", "b"), {"h[1]: vowel": (1.0, -1.0)}))
+    assert figure.axes[0].get_title(loc="left") == "h[1]: vowel"
+    assert activation_plot(Activation("h[2]", ("a",), (0.5,))).axes[0].get_title(loc="left") == "h[2]"

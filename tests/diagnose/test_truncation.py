@@ -94,7 +94,7 @@ def test_the_command(tmp_path, capsys):
     assert "cosine" in capsys.readouterr().out
     assert (tmp_path / "bias.svg").read_text().startswith("<?xml")
     assert main([*arguments, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["back"] == [1, 4, 16]
+    assert json.loads(capsys.readouterr().out)["truncation"]["back"] == [1, 4, 16]
     assert main(["diagnose", run]) == 2
     assert main(["diagnose", run, "--truncation", "--back", "few"]) == 2
     assert main([*arguments, "-o", str(tmp_path / "bias.doc")]) == 1

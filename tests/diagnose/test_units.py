@@ -224,3 +224,13 @@ def test_a_network_that_was_not_trained_is_ahead_of_no_other(recurrence):
     assert len(found.trackers) > 10
     assert found.found == ()
     assert found.activations == {}
+
+
+def test_how_often_chance_is_taken_for_a_find():
+    """12 networks that were not trained, each beside 10 others; by the docstring at most one in 30 has a find."""
+    text = prose(2500, 9)
+    vocabulary = Vocabulary.of(text)
+    torch.manual_seed(3)
+    networks = untrained(TrainedModel(language_model("gru", len(vocabulary), hidden=20), vocabulary), 12, seed=99)
+    found = [bool(result_of(find_trackers(network, text, seed=n)).found) for n, network in enumerate(networks)]
+    assert sum(found) <= 2

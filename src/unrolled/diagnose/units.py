@@ -96,7 +96,7 @@ def find_trackers(
     """Look for units that follow a predicate, yielding the share done.
 
     ``controls`` are so many untrained networks, ``seed`` says which; ``shown`` is the length of the piece. Beside 10 of
-    them, about one untrained network in 30 would itself have a unit that is worth a name; beside 3 one in 8.
+    them, at most about one untrained network in 30 has itself a unit that is worth a name; beside 3 up to one in 8.
 
     Raises:
         ConfigurationError: the model reads no text, or has no state; DataError: there is no untrained network to
