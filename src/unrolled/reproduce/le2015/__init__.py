@@ -1,0 +1,1 @@
+"""Le, Jaitly & Hinton 2015: the adding problem."""

@@ -1,0 +1,1 @@
+"""Pascanu, Mikolov & Bengio 2013: the temporal-order problem with and without clipping."""
