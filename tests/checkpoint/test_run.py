@@ -94,8 +94,12 @@ def test_the_best_model_is_replaced_and_checked(run):
     arrays, about = run.read_best()
     assert (arrays["W"].tolist(), about) == ([0, 0], {"step": 2})
     run.best_model.write_bytes(run.best_model.read_bytes()[:-1])
-    with pytest.raises(CheckpointError, match="damaged"):
+    with pytest.raises(CheckpointError, match=r"damaged.*; delete it, and what its checkpoint holds is read"):
         run.read_best()
+    run.best_model.unlink()
+    run.save(dataclasses.replace(checkpoint(8), best={"step": 4, "figure": "good"}))
+    arrays, about = run.read_best()
+    assert (arrays["W"].tolist(), about) == ([4, 4, 4], {"step": 4, "figure": "good"})
 
 
 def test_metrics_are_cut_to_the_checkpoint(run):

@@ -32,7 +32,14 @@ ACCIDENTS = [  # nothing holds these states back: losses overflow, and the weigh
     "--on-accident", "rollback", "--clip", "0", "--evaluate-every", "4", "--sample-length", "0", "--steps", "12",
     "--keep", "2", *COMMON[:-1], "3",
 ]  # fmt: skip
-TRAININGS = {"language": LANGUAGE, "epochs": EPOCHS, "classify": CLASSIFY, "accidents": ACCIDENTS}
+FORWARDS = [
+    "train", "text.txt", "--recurrence", "gru", "--batch", "3", "--sequence-length", "7", "--gradient", "rtrl",
+    "--documents", "; ", "--clipping", "adaptive", "--evaluate-every", "4", "--sample-length", "0", "--steps", "11",
+    "--keep", "1", *COMMON,
+]  # fmt: skip
+TRAININGS = {
+    "language": LANGUAGE, "epochs": EPOCHS, "classify": CLASSIFY, "accidents": ACCIDENTS, "forwards": FORWARDS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def _known(run: RunDirectory) -> dict[str, Any]:
     """The fields of a summary, but for who is running it."""
     name, damage = Path(os.path.abspath(run.path)).name, ""
     known: dict[str, Any] = {"name": name, "path": str(run.path), "state": "stopped"}
-    for look in (_configured, _reached, _best):
+    for look in (_configured, _reached, _best, _whole):
         try:
             known |= look(run)
         except CheckpointError as error:
@@ -117,8 +117,12 @@ def _reached(run: RunDirectory) -> dict[str, Any]:
 
 
 def _best(run: RunDirectory) -> dict[str, Any]:
-    if run.best_model.exists():
-        check_length(run.best_model)
     steps = run.steps()
     best = run.manifest(steps[-1]).get("best", {}) if steps else {}
     return {"best": best["figure"], "best_step": best["step"]} if "figure" in best else {}
+
+
+def _whole(run: RunDirectory) -> dict[str, Any]:
+    if run.best_model.exists():
+        check_length(run.best_model)
+    return {}

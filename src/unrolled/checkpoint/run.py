@@ -312,13 +312,18 @@ class RunDirectory:
 
     def read_best(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The best model so far and what is said about it; the newest checkpoint's where none was evaluated yet."""
-        if self.best_model.exists():
+        if not self.best_model.exists():
+            newest = self.latest()
+            best = self.checkpoint(newest.best["step"]) if newest.best else newest
+            return dict(best.model), dict(newest.best) or {"step": newest.step}
+        try:
             arrays, about = read_tensors(self.best_model)
             if about.pop(MARK, None) != self._ties.get(MARK):
                 raise _foreign(self.best_model)
-            return arrays, about
-        newest = self.latest()
-        return dict(newest.model), {"step": newest.step}
+        except CheckpointError as error:
+            remedy = "; delete it, and what its checkpoint holds is read in its place" if self.steps() else ""
+            raise CheckpointError(f"{error}{remedy}") from error
+        return arrays, about
 
     def record(self, event: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
@@ -350,4 +355,4 @@ def _mark(config: Mapping[str, Any]) -> str:
 
 
 def _foreign(path: Path) -> CheckpointError:
-    return CheckpointError(f"{path} is not the one that was written here, but that of another run; put that back")
+    return CheckpointError(f"{path} is not the one that was written here, but that of another run")

@@ -9,7 +9,7 @@ Shapes: x (T, B, n) or ids (T, B); targets (T, B) or (T, B, K), of a network wit
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from unrolled.diagnose.opened import Opened, Piece, ids_among, named, plain
 from unrolled.engine import reference
-from unrolled.equations.expression import BEFORE, NOW, substitute, symbol
+from unrolled.equations.expression import BEFORE, NOW, Expression, substitute, symbol
 from unrolled.equations.system import System
 from unrolled.errors import DataError
 from unrolled.nn import ManyToOne, Recurrent
@@ -42,10 +42,12 @@ class Flow:
 
     def reach(self, share: float = 0.01) -> dict[str, int]:
         """Of each state, how many steps before the last ∂L/∂h_t still has at least this share of its largest norm."""
-        return {
-            name: len(norms) - 1 - next(t for t, norm in enumerate(norms) if norm >= share * max(norms))
-            for name, norms in self.states.items()
-        }
+        return {name: _reach(norms, share * max(norms)) for name, norms in self.states.items()}
+
+
+def _reach(norms: Sequence[float], least: float) -> int:
+    """How many steps before the last one the first norm stands that is not too small; 0 where all are zero."""
+    return next((len(norms) - 1 - t for t, norm in enumerate(norms) if norm >= least and norm > 0), 0)
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ class _Run:
         first = piece.first(self.batch.batch)
         before = [_before(states[n], f, piece) for n, f in zip(piece.system.states, first, strict=True)]
         carried, added = (tuple(torch.zeros_like(b, requires_grad=True) for b in before) for _ in range(2))
-        program = piece.program(ids_among(sequences), logits=logits, system=disturbed(piece.system))
+        program = piece.program(ids_among(sequences), logits=logits, system=disturbed(piece.system, logits))
         outputs, final = run_direction(
             program, [*inputs, *carried, *added], first, piece.tensors, self.batch, piece.backward
         )  # fmt: skip
@@ -184,19 +186,37 @@ class _Run:
         return pairs
 
 
-def disturbed(system: System) -> System:
-    """``system`` with two more inputs for each state: one is added to it as it comes in, one as it is made."""
+def disturbed(system: System, logits: bool) -> System:
+    """``system`` with two more inputs for each state: one is added to it as it comes in, one as it is made.
+
+    With ``logits`` an output that is a softmax is its argument, and so not what is disturbed.
+    """
     states = system.states
     came = {symbol(name, BEFORE): symbol(name, BEFORE) + symbol(f"{name} carried", NOW) for name in states}
-    equations = tuple(
-        (name, substitute(right, came) + symbol(f"{name} added", NOW) if name in states else substitute(right, came))
-        for name, right in system.equations
-    )
+    equations = {name: substitute(right, came) for name, right in system.equations}
+    shapes, outputs = dict(system.shapes), list(system.outputs)
+    for name in states:
+        argument = _argument(equations, name)
+        if logits and name in outputs and argument is not None:
+            equations[f"{name} logits"] = argument
+            outputs[outputs.index(name)] = f"{name} logits"
+    for name in states:
+        equations[name] += symbol(f"{name} added", NOW)
+    for name in list(system.shapes):
+        shapes |= {f"{name} {what}": system.shapes[name] for what in ("carried", "added", "logits")}
     names = [f"{name} {how}" for how in ("carried", "added") for name in states]
-    shapes = {name: system.shapes[name.split()[0]] for name in names}
     return replace(
-        system, equations=equations, inputs=(*system.inputs, *names), shapes={**system.shapes, **shapes}
+        system, equations=tuple(equations.items()), inputs=(*system.inputs, *names), outputs=tuple(outputs),
+        shapes=shapes,
     )  # fmt: skip
+
+
+def _argument(equations: Mapping[str, Expression], name: str) -> Expression | None:
+    """Of the softmax that a sequence is, or is another name of; None if it is another function."""
+    right = equations[name]
+    while right.op == "symbol" and right.data[1] == NOW and right.data[0] in equations:
+        right = equations[right.data[0]]
+    return right.args[0] if right.op == "softmax" else None
 
 
 def _before(after: Tensor, first: Tensor, piece: Piece) -> Tensor:

@@ -82,8 +82,10 @@ def linear_report(W: ArrayLike, steps: int = 50) -> LinearReport:
     """
     matrix = _square(W)
     eigenvalues = np.linalg.eigvals(matrix)
-    whole = float((matrix**2).sum())  # = ‖T‖_F², whose diagonal are the eigenvalues
-    departure = math.sqrt(max(0.0, 1 - float((np.abs(eigenvalues) ** 2).sum()) / whole)) if whole else 0.0
+    scale = float(np.abs(matrix).max()) or 1.0
+    whole = float(((matrix / scale) ** 2).sum())  # = ‖T‖_F², on whose diagonal the eigenvalues stand
+    diagonal = float((np.abs(eigenvalues / scale) ** 2).sum())
+    departure = math.sqrt(max(0.0, 1 - diagonal / whole)) if whole else 0.0
     growth, product = [1.0], np.eye(len(matrix))
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(steps):
@@ -109,7 +111,7 @@ def power(W: ArrayLike, step: int) -> Array:
     return found
 
 
-def states(W: ArrayLike, first: ArrayLike, steps: int) -> Array:
+def linear_states(W: ArrayLike, first: ArrayLike, steps: int) -> Array:
     """h_0, h_1 = W h_0, … up to h_steps, each a sum of powers of eigenvalues (of a defective W, with polynomials)."""
     outer, form, inverse = _decomposed(_square(W))
     coordinates = [inverse @ np.asarray(first, dtype=np.float64)]
@@ -154,10 +156,13 @@ def transient_example(radius: float = 0.9, factor: float = 30.0) -> Array:
     """
     if not (0 < radius < 1 < factor):
         raise DataError(f"The radius is {radius} and the factor {factor}; give one between 0 and 1, and one above 1.")
-    longest = 10 + math.ceil(10 / -math.log(radius))
+    t = np.arange(10 + math.ceil(10 / -math.log(radius)))
 
     def peak(a: float) -> float:
-        return max(float(np.linalg.norm(power([[radius, a], [0.0, radius]], t), 2)) for t in range(longest))
+        powers = np.zeros((len(t), 2, 2))  # [[ρᵗ, a t ρᵗ⁻¹], [0, ρᵗ]]
+        powers[:, 0, 0] = powers[:, 1, 1] = radius**t
+        powers[:, 0, 1] = a * t * radius ** (t - 1.0)
+        return float(np.linalg.norm(powers, 2, axis=(1, 2)).max())
 
     low, high = 0.0, factor  # one step already grows by more than a
     for _ in range(60):

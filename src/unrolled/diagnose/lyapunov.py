@@ -121,9 +121,9 @@ def _errors(growth: NDArray[np.float64]) -> NDArray[np.float64]:
     samples = growth.mean(0)
     if lanes < ENOUGH_LANES:
         whole = steps // BLOCKS * BLOCKS
-        samples = growth[steps - whole :].reshape(BLOCKS, -1, lanes, count).mean(1).reshape(-1, count)
         if not whole:
             return np.full(count, math.inf)
+        samples = growth[steps - whole :].reshape(BLOCKS, -1, lanes, count).mean(1).reshape(-1, count)
     with np.errstate(invalid="ignore"):  # −∞ in every sample varies by nothing
         errors: NDArray[np.float64] = samples.std(0, ddof=1) / math.sqrt(len(samples))
     return np.where(np.isneginf(samples).all(0), 0.0, errors)
