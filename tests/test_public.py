@@ -7,7 +7,18 @@ import pytest
 
 import unrolled
 
-PUBLIC = ["Recurrence", "__version__", "engine", "errors", "generate", "generate_many", "load", "nn", "training"]
+PUBLIC = [
+    "Recurrence",
+    "__version__",
+    "diagnose",
+    "engine",
+    "errors",
+    "generate",
+    "generate_many",
+    "load",
+    "nn",
+    "training",
+]
 TORCH_FREE = [
     "unrolled",
     "unrolled.errors",

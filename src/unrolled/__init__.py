@@ -9,16 +9,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unrolled import engine, errors, nn, training
+    from unrolled import diagnose, engine, errors, nn, training
     from unrolled.generation import generate, generate_many, load
     from unrolled.recurrence import Recurrence
 
 __version__ = "0.1.0"
-__all__ = ["Recurrence", "__version__", "engine", "errors", "generate", "generate_many", "load", "nn", "training"]
+__all__ = [
+    "Recurrence",
+    "__version__",
+    "diagnose",
+    "engine",
+    "errors",
+    "generate",
+    "generate_many",
+    "load",
+    "nn",
+    "training",
+]
 
 # public name → where it lives; loaded at first use, so that `import unrolled` loads no torch
 _LAZY = {
     "Recurrence": "unrolled.recurrence",
+    "diagnose": "",
     "engine": "",
     "errors": "",
     "generate": "unrolled.generation",

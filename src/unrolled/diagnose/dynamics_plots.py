@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COLOURS = (BLUE, ORANGE, "#2e7d32", "#8e24aa", "#8a6d00", "#c2185b")
 SMALLEST = 1e-8  # of the largest: what is below is not drawn
+FEW = 300  # dots that are drawn one by one
 LABELS = 6  # curves that have a name in a picture
 
 
@@ -83,7 +84,7 @@ def horizon_plot(reports: Mapping[str, InfluenceHorizon]) -> Any:
         _influence(axes, name, found, COLOURS[number % len(COLOURS)], alone=len(reports) == 1)
     back = max(found.back for found in reports.values())
     share = next(iter(reports.values())).share
-    axes.axhline(share, color=GREY, linewidth=0.8, linestyle=":")
+    axes.axhline(share, color=GREY, linewidth=0.8, linestyle=":", label=f"{share:.0%}")
     for layers in sorted({found.layers for found in reports.values()}):
         _convolutions(axes, layers, back)
     axes.plot([], [], "--", color=GREY, linewidth=1, label="predicted slope (largest Lyapunov exponent)")
@@ -109,11 +110,13 @@ def _influence(axes: Any, name: str, found: InfluenceHorizon, color: str, alone:
 
 def _convolutions(axes: Any, layers: int, back: int) -> None:
     """Where the receptive fields of convolutional networks end."""
-    for kind, color in (("plain", "black"), ("dilated", GREY)):
-        seen = receptive_field(layers, dilated=kind == "dilated")
+    plain, dilated = (receptive_field(layers, dilated=each) for each in (False, True))
+    number = f"{layers} convolution{'s' * (layers > 1)}"
+    same = {f"{number}: {plain} steps": plain}
+    fields = same if plain == dilated else same | {f"{number}, dilated: {dilated} steps": dilated}
+    for (label, seen), style in zip(fields.items(), ("-.", (0, (1, 1))), strict=False):
         if seen - 1 <= back:
-            label = f"{layers} {kind} convolution{'s' * (layers > 1)}: {seen} steps"
-            axes.axvline(seen - 1, color=color, linewidth=0.9, linestyle="-." if kind == "plain" else ":", label=label)
+            axes.axvline(seen - 1, color="black", linewidth=0.9, linestyle=style, label=label)
 
 
 def jacobian_plot(found: JacobianReport) -> Any:
@@ -171,7 +174,8 @@ def _circle(axes: Any, values: Sequence[complex], color: str) -> None:
     """Numbers in the complex plane, and the unit circle."""
     turn = np.linspace(0, 2 * np.pi, 200)
     axes.plot(np.cos(turn), np.sin(turn), color=GREY, linewidth=0.8)
-    axes.plot(*np.array([(value.real, value.imag) for value in values]).T, ".", color=color, markersize=4, alpha=0.6)
+    axes.plot(*np.array([(value.real, value.imag) for value in values]).T, ".", color=color, markersize=4, alpha=0.6,
+              rasterized=len(values) > FEW)  # fmt: skip
     axes.set_aspect("equal", adjustable="datalim")
     axes.set(xlabel="real part", ylabel="imaginary part")
 

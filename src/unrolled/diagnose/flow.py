@@ -278,7 +278,7 @@ def _losses(answer: Tensor, targets: Tensor, once: bool) -> dict[str, Tensor]:
     if not classes:
         errors = ((answer - targets) ** 2).sum(-1) / 2
     elif 0 <= int(targets.min()) <= int(targets.max()) < answer.shape[-1]:
-        errors = functional.cross_entropy(answer.flatten(0, -2), targets.flatten(), reduction="none")
+        errors = functional.cross_entropy(answer.reshape(-1, answer.shape[-1]), targets.flatten(), reduction="none")
         errors = errors.reshape(fits)
     else:
         raise DataError(f"The targets are {targets.min()} to {targets.max()}; there are {answer.shape[-1]} classes.")

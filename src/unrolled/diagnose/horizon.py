@@ -5,7 +5,8 @@ x_t is the one-hot vector, so that the derivative holds one column for each symb
 it is D_t W D_{t−1} W ⋯ D_{t−k} U, and with an embedding E it ends with U E.
 
 The norm falls in the end like e^{λk}, λ the largest Lyapunov exponent, so that it passes a share q of its first value
-after ln(1/q)/−λ steps. That is what is predicted; how it begins (all the directions that die sooner) it does not know.
+after ln(1/q)/−λ steps. That is what is predicted. It does not know how the norm begins (most directions die sooner),
+nor whether inputs reach the slowest direction and the read-out sees it; where they do not, the norm falls faster.
 
 Shapes: rows (P, r, n) at P positions; norms (K + 1, P).
 """
