@@ -13,7 +13,7 @@ KILLED, STOPPED = -9, 130
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: its exit code (-9 if it was killed, 130 after Ctrl-C), what it said, and the calls that it made."""
+    """How a command ended: its exit code (-9 if killed, 130 after Ctrl-C), what it said, and the calls that it made."""
 
     code: int
     out: str

@@ -150,13 +150,17 @@ class Run:
         """ "refused" or "harmless", of a file in place of which other data stand; anything else raises."""
         self.put(name, data)
         summary(self.path)  # says what is wrong and never raises
-        try:
-            found = self.read(name)
-        except CheckpointError as error:
-            assert str(self.path) in str(error)
-            return "refused"
-        assert found == self.content[name]
-        return "harmless"
+        found, reason = refused(lambda: self.read(name), CheckpointError)
+        assert str(self.path) in reason if reason else found == self.content[name]
+        return "refused" if reason else "harmless"
+
+
+def refused(use, kind=UnrolledError):
+    """What came of it, and the reason where it was refused with one."""
+    try:
+        return use(), ""
+    except kind as error:
+        return None, str(error) or pytest.fail("no reason")
 
 
 def plain(value):
@@ -213,12 +217,7 @@ def change_files(run, seed, count, used_every):
             data = draw.choice(CHANGES)(draw, data)
         verdicts[run.verdict(name, data)] += 1
         if number % used_every == 0:
-            for use in run.use(name):
-                try:
-                    use()
-                except UnrolledError as error:
-                    verdicts["refused in use"] += 1
-                    assert str(error)
+            verdicts["refused in use"] += sum(bool(refused(use)[1]) for use in run.use(name))
             run.restore()
         run.put(name, run.data[name])
     return verdicts

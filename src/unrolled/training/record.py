@@ -2,7 +2,8 @@
 
 RUN/accidents/STEP/record.json  weights.safetensors (before the update)  batch.safetensors (and torch's generators)
 
-record.json names the other two by their hashes. The first ten of a run are kept: they show how it began, and what follows mostly follows from them.
+record.json names the other two by their hashes. The first ten of a run are kept: they show how it began, and what
+follows mostly follows from them.
 """
 
 from __future__ import annotations
