@@ -15,8 +15,9 @@ from unrolled.checkpoint import TrainedModel
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.diagnose import predicates
 from unrolled.diagnose.predicates import PREDICATES, Predicate
+from unrolled.diagnose.ranks import association, ranks
 from unrolled.diagnose.states import hidden_states, untrained
-from unrolled.diagnose.units import BLOCKS, association, by_symbol, find_trackers, ranks, symbol_places, titles
+from unrolled.diagnose.units import BLOCKS, by_symbol, find_trackers, symbol_places, titles
 from unrolled.errors import DataError
 from unrolled.nn import language_model
 from unrolled.training.evaluation import result_of

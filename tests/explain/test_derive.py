@@ -287,6 +287,17 @@ def test_a_wrong_derivation_is_found_out(elman: Recurrence, mistaken: str) -> No
         assert not wrong.verified
 
 
+def test_a_derivative_that_vanishes_by_cancellation_is_verified_and_one_that_does_not_is_found_out() -> None:
+    """softmax(k - x) is the same for all scalars k; what the formulas leave in numbers is rounding."""
+    right = Recurrence("k : scalar", "a_t = softmax(k - x_t)", "h_t = tanh(k) ⊙ h_{t-1} + a_t").derive("a_2", "k")
+    other = Recurrence("k : scalar", "a_t = softmax(k x_t)", "h_t = tanh(k) ⊙ h_{t-1} + a_t").derive("a_2", "k")
+    assert verify(right) < 1e-12
+    assert right.error < 1e-12
+    for wrong in (replace(right, closed=other.closed), replace(right, backward=other.backward)):
+        assert verify(wrong) > 1e-3
+        assert not wrong.verified
+
+
 def test_a_derivative_of_the_wrong_size_is_found_out(elman: Recurrence) -> None:
     wrong = replace(elman.derive("h_1", "U"), closed=elman.derive("y_1", "U").closed)
     assert verify(wrong) == wrong.error == float("inf")

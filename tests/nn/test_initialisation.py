@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from unrolled.equations.carrying import keeping_biases, recurrent_matrices
 from unrolled.equations.library import CELLS, load
 from unrolled.errors import ConfigurationError
 from unrolled.nn import ManyToOne, Recurrent, initialise
-from unrolled.nn.initialisation import keeping_biases, recurrent_matrices
 
 F64 = torch.float64
 
@@ -23,44 +23,6 @@ def values(layer) -> dict:
 
 def changed(before: dict, after: dict) -> set:
     return {name for name in before if not np.array_equal(before[name], after[name])}
-
-
-@pytest.mark.parametrize(
-    ("cell", "matrices"),
-    [
-        ("elman", {"W"}),
-        ("jordan", {"W"}),
-        ("gru", {"W_hr", "W_hz", "W_hn"}),
-        ("gru_reset_before", {"U_r", "U_z", "U"}),
-        ("lstm", {"W_hi", "W_hf", "W_hg", "W_ho"}),
-        ("lstm_peephole", {"W_hi", "W_hf", "W_hg", "W_ho"}),
-        ("lstm_projection", {"W_hi", "W_hf", "W_hg", "W_ho"}),
-        ("minimal_gated", {"U_f", "U"}),
-        ("h_t = tanh(U x_t + A (B h_{t-1}))", {"B"}),
-        ("h_t = tanh(U x_t + W^T h_{t-1})", {"W"}),
-        ("y_t = softmax(V x_t)", set()),
-    ],
-)
-def test_recurrent_matrices_follow_from_the_equations(cell, matrices):
-    assert set(recurrent_matrices(load(cell))) == matrices
-
-
-@pytest.mark.parametrize(
-    ("cell", "biases"),
-    [
-        ("elman", {}),
-        ("gru", {("b_iz", "b_hz"): 1}),
-        ("gru_reset_before", {("b_z",): 1}),
-        ("lstm", {("b_if", "b_hf"): 1}),
-        ("lstm_peephole", {("b_f",): 1}),
-        ("minimal_gated", {("b_f",): -1}),
-        ("c_t = σ(W x_t + b) ⊙ c_{t-1} + U x_t", {("b",): 1}),
-        ("c_t = c_{t-1} ⊙ (1 - (1 - σ(b + W x_t))) + U x_t", {("b",): 1}),
-        ("f_t = σ(W x_t); c_t = f_t ⊙ c_{t-1} + U x_t", {}),
-    ],
-)
-def test_gates_that_keep_a_state_follow_from_the_equations(cell, biases):
-    assert keeping_biases(load(cell)) == biases
 
 
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])

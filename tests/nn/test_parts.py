@@ -1,10 +1,8 @@
 """The parts of a layer: their equations, with the tensors that they name, are the layer."""
 
-import pytest
 import torch
 
-from unrolled.errors import ConfigurationError
-from unrolled.nn import GRU, LSTM, RNN, ManyToOne, Recurrent
+from unrolled.nn import ManyToOne, Recurrent
 from unrolled.nn.parts import parts_of
 
 F64 = torch.float64
@@ -21,25 +19,6 @@ def alone(part, x):
         for name, tensor in part.tensors.items():
             layer.get_parameter(name).copy_(tensor)
     return layer(x)[0]
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize(
-    ("kind", "options"),
-    [(RNN, {}), (RNN, {"nonlinearity": "relu"}), (GRU, {}), (LSTM, {}), (LSTM, {"proj_size": 2})],
-)
-def test_a_drop_in_is_made_of_row_blocks(kind, options, bias):
-    layer = kind(3, 4, num_layers=2, bidirectional=True, bias=bias, dtype=F64, **options)
-    parts = parts_of(layer)
-    assert len(parts) == 4
-    level = X
-    for forwards, backwards in (parts[:2], parts[2:]):
-        level = torch.cat([alone(forwards, level), alone(backwards, level.flip(0)).flip(0)], -1)
-    torch.testing.assert_close(level, layer(X)[0], rtol=1e-12, atol=1e-13)
-    for part in parts:
-        for tensor in part.tensors.values():  # views, so that what changes there changes here
-            tensor.data.zero_()
-    assert not any(each.any() for each in layer.parameters())
 
 
 def test_a_recurrent_layer_with_its_readout():
@@ -60,7 +39,9 @@ def layer_states(layer):
     return torch.stack(found)
 
 
-def test_what_is_no_one_recurrence():
-    with pytest.raises(ConfigurationError, match="A Linear is not made of the equations of one recurrence"):
-        parts_of(torch.nn.Linear(2, 3))
+def test_both_directions_and_no_readout():
+    layer = Recurrent("gru", x=3, h=4, bidirectional=True, dtype=F64)
+    forwards, backwards = parts_of(layer)
+    both = torch.cat([alone(forwards, X), alone(backwards, X.flip(0)).flip(0)], -1)
+    torch.testing.assert_close(both, layer(X)[0], rtol=1e-12, atol=1e-13)
     assert len(parts_of(ManyToOne("elman", x=3, h=4, y=2))) == 2

@@ -3,12 +3,10 @@
 import json
 from collections import Counter
 
-import pytest
 import torch
 
 from unrolled.cli import main
 from unrolled.nn import Recurrent
-from unrolled.reproduce.capacity import _rank_correlation
 from unrolled.reproduce.capacity.by_heart import examples, learn, most_frequent
 from unrolled.reproduce.capacity.recall import BLANK, batch, recall, right
 
@@ -43,19 +41,6 @@ def test_the_rule_counts_pairs():
 def test_random_classes_follow_from_nothing():
     ids, classes = examples(4000, rule=False, random=torch.Generator().manual_seed(0))
     assert abs((classes == most_frequent(ids)).double().mean().item() - 0.25) < 0.03
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "expected"), [([1, 2, 3], [10, 20, 90], 1), ([1, 2, 3], [3, 2, 1], -1), ([1, 2, 3], [5, 5, 5], 0)]
-)
-def test_rank_correlation(a, b, expected):
-    assert _rank_correlation(a, b) == pytest.approx(expected)
-
-
-def test_rank_correlation_is_scipys():
-    stats = pytest.importorskip("scipy.stats")
-    a, b = [4, 8, 16, 32, 64], [0, 3, 3, 9, 8]
-    assert _rank_correlation(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
 
 
 def test_a_small_network_learns_to_recall_and_an_untrained_one_does_not():

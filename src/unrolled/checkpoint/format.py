@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,19 @@ def document_bytes(content: Mapping[str, Any]) -> bytes:
     text = json.dumps({**document, "sha256": _seal(document)}, ensure_ascii=False, indent=1)
     # a lone surrogate (a byte that is no UTF-8) may stand in a path or prompt; JSON writes it as an escape
     return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def plain(value: Any, instead: Callable[[float], Any] = str) -> Any:
+    """Plain data in which something stands ``instead`` of a number that is not finite, as JSON knows none.
+
+    >>> plain({"loss": float("nan"), "norms": (1.0, float("inf"))})
+    {'loss': 'nan', 'norms': [1.0, 'inf']}
+    """
+    if isinstance(value, Mapping):
+        return {name: plain(each, instead) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each, instead) for each in value]
+    return instead(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_document(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from unrolled.errors import CheckpointError
 
 Arrays = Mapping[str, NDArray[Any]]
+OPTIMISER = "optimiser/"  # before the names of moments
 
 
 def module_arrays(module: nn.Module) -> dict[str, NDArray[Any]]:
@@ -38,7 +39,7 @@ def optimiser_arrays(optimiser: torch.optim.Optimizer) -> dict[str, NDArray[Any]
     """Copies of the optimiser's moments."""
     state = optimiser.state_dict()["state"]
     return {
-        f"optimiser/{index}/{name}": _array(torch.as_tensor(value))
+        f"{OPTIMISER}{index}/{name}": _array(torch.as_tensor(value))
         for index, entries in state.items()
         for name, value in entries.items()
     }
@@ -48,7 +49,7 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, arrays: Arrays) -> None:
     """Put the moments back; the hyperparameters stay those of the optimiser."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, array in arrays.items():
-        if key.startswith("optimiser/"):
+        if key.startswith(OPTIMISER):
             _, index, name = key.split("/", 2)
             state.setdefault(int(index), {})[name] = _tensor(array)
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

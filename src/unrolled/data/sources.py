@@ -42,9 +42,9 @@ class Source:
         ``raw`` lets bytes through that are no UTF-8, as lone surrogates. Raises DataError, with the file and the line,
         for what cannot be read.
         """
-        text = chain.from_iterable(self._file(path, raw) for path in self.files)
+        text: Iterator[str] = chain.from_iterable(self._file(path, raw) for path in self.files)
         if not self.files:
-            text = chain(_read(nullcontext(sys.stdin.buffer), "standard input", raw))
+            text = _read(nullcontext(sys.stdin.buffer), "standard input", raw)
         return _limited(text, limit) if limit else text
 
     def _file(self, path: Path, raw: bool) -> Iterator[str]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unrolled.diagnose.horizon import receptive_field
 from unrolled.diagnose.linear import one_unit
-from unrolled.diagnose.plots import BLUE, GREY, ORANGE, panels
+from unrolled.diagnose.plots import BLUE, COLORS, GREY, ORANGE, panels
 
 if TYPE_CHECKING:
     from unrolled.diagnose.flow import Flow, GradientFlow
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from unrolled.diagnose.linear import LinearReport
     from unrolled.diagnose.lyapunov import LyapunovSpectrum
 
-COLOURS = (BLUE, ORANGE, "#2e7d32", "#8e24aa", "#8a6d00", "#c2185b")
 SMALLEST = 1e-8  # of the largest: what is below is not drawn
 FEW = 300  # dots that are drawn one by one
 LABELS = 6  # curves that have a name in a picture
@@ -34,7 +33,7 @@ def flow_plot(found: GradientFlow) -> Any:
     for (loss, flow), style in zip(found.losses.items(), ("--", "-"), strict=False):
         for number, (name, norms) in enumerate(flow.states.items()):
             label = f"{name}: {loss}" if len(flow.states) * len(found.losses) <= LABELS else None
-            color = COLOURS[number % len(COLOURS)]
+            color = COLORS[number % len(COLORS)]
             axes[0].plot(_before_last(found.steps), _shown(norms, largest), style, color=color, label=label)
     axes[0].set(yscale="log", xlabel="steps before the last", title="norm of ∂L/∂h at each step")
     axes[0].legend(frameon=False, fontsize=8)
@@ -81,7 +80,7 @@ def horizon_plot(reports: Mapping[str, InfluenceHorizon]) -> Any:
     figure, axes = panels(1)
     figure.set_size_inches(7.5, 4.2)
     for number, (name, found) in enumerate(reports.items()):
-        _influence(axes, name, found, COLOURS[number % len(COLOURS)], alone=len(reports) == 1)
+        _influence(axes, name, found, COLORS[number % len(COLORS)], alone=len(reports) == 1)
     back = max(found.back for found in reports.values())
     share = next(iter(reports.values())).share
     axes.axhline(share, color=GREY, linewidth=0.8, linestyle=":", label=f"{share:.0%}")
@@ -163,7 +162,7 @@ def powers_plot(weights: Sequence[float] = (0.5, 0.9, 1.0, 1.1, -0.95), steps: i
     """w^t, all that one linear unit can do, for each weight."""
     figure, axes = panels(1)
     for number, w in enumerate(weights):
-        axes.plot(one_unit(w, steps), color=COLOURS[number % len(COLOURS)], label=f"w = {w:g}")
+        axes.plot(one_unit(w, steps), color=COLORS[number % len(COLORS)], label=f"w = {w:g}")
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.set(xlabel="t", title="wᵗ", ylim=(-1.1, 4))
     axes.legend(frameon=False, fontsize=8)

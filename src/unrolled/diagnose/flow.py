@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.func import vjp, vmap
 from torch.nn import functional
 
-from unrolled.diagnose.opened import Opened, Piece, ids_among, named, plain
+from unrolled.diagnose.opened import Opened, Piece, ids_among, named
+from unrolled.diagnose.plain import plain
 from unrolled.engine import reference
 from unrolled.equations.expression import BEFORE, NOW, Expression, substitute, symbol
 from unrolled.equations.system import System

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from unrolled.diagnose.lyapunov import LyapunovSpectrum, lyapunov_spectrum
-from unrolled.diagnose.opened import plain
+from unrolled.diagnose.plain import plain
 from unrolled.diagnose.step import StepMap
 from unrolled.equations.expression import NOW, symbol, walk
 from unrolled.equations.system import System

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from unrolled.diagnose.linear import LinearReport, linear_report
-from unrolled.diagnose.opened import Piece, plain
+from unrolled.diagnose.opened import Piece
+from unrolled.diagnose.plain import plain
 from unrolled.diagnose.step import StepMap
-from unrolled.equations.expression import BEFORE, symbols, walk
+from unrolled.equations.carrying import recurrent_matrices
 from unrolled.errors import DataError
 from unrolled.nn import Recurrent
 from unrolled.nn.sequences import Data
@@ -104,15 +105,10 @@ def _eigenvalues(jacobians: Tensor) -> tuple[tuple[complex, ...], ...]:
 
 
 def _matrices(pieces: list[Piece]) -> dict[str, LinearReport]:
-    """The square matrices that are applied to something made of a state one step before."""
+    """The square ones among the recurrent matrices."""
     found = {}
     for piece in pieces:
-        applied = {
-            node.args[0].data[0]
-            for node in walk(right for _, right in piece.system.equations)
-            if node.op == "matmul" and node.args[0].op == "symbol"
-            if any(leaf.data[1] == BEFORE for leaf in symbols([node.args[1]]))
-        }
+        applied = recurrent_matrices(piece.system)
         for letter, name, tensor in zip(piece.system.parameters, piece.names, piece.tensors, strict=True):
             if letter in applied and tensor.shape[0] == tensor.shape[1]:
                 found[name] = linear_report(tensor.numpy())

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unrolled.diagnose.opened import plain
+from unrolled.diagnose.plain import plain
 from unrolled.errors import DataError
 
 Array = NDArray[np.float64]

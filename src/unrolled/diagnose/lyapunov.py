@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.diagnose.opened import plain
+from unrolled.diagnose.plain import plain
 from unrolled.diagnose.step import StepMap, at
 from unrolled.errors import DataError
 from unrolled.nn import Recurrent

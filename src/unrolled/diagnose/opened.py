@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -184,12 +183,3 @@ def _label(layer: Recurrent, number: int) -> str:
 def named(state: str, piece: Piece) -> str:
     """A state of a piece in words."""
     return f"{state}, {piece.label}" if piece.label else state
-
-
-def plain(value: Any) -> Any:
-    """Plain data for JSON, which has no infinity: what is not finite becomes None."""
-    if isinstance(value, Mapping):
-        return {key: plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    return None if isinstance(value, float) and value - value != 0 else value

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.cells import cell_len
 
 from unrolled.diagnose.clustering import Branch
-from unrolled.diagnose.plots import BLUE, GREY, ORANGE, panels
+from unrolled.diagnose.plots import BLUE, COLORS, GREEN, GREY, ORANGE, PURPLE, panels
 from unrolled.diagnose.shading import colors, scaled, shown, text_lines
 from unrolled.diagnose.state_space import Space, StateSpace
 from unrolled.diagnose.states import Activation
@@ -31,7 +31,7 @@ LETTER = 0.075  # inches: the width of a letter of a title
 ADVANCE = 0.602  # width of a letter of DejaVu Sans Mono over its size
 LEAF = 0.135  # inches for a leaf of a tree
 CLASSES = {
-    "vowel": ORANGE, "consonant": BLUE, "capital": "#2e7d32", "digit": "#8e24aa", "punctuation": "#6d4c41",
+    "vowel": ORANGE, "consonant": BLUE, "capital": GREEN, "digit": PURPLE, "punctuation": "#6d4c41",
     "space": GREY, "word": BLUE,
 }  # fmt: skip
 
@@ -162,9 +162,8 @@ def what_if_plot(found: WhatIf) -> Any:
     """How far each state, and the prediction, has moved at each step, with the band of all other changes."""
     figure, (left, right) = panels(2)
     figure.set_size_inches(9.2, 3.6)
-    shades = (BLUE, ORANGE, "#2e7d32", "#8e24aa", "#6d4c41")
     for number, (name, curve) in enumerate(found.states.items()):
-        _draw_curve(left, curve, shades[number % len(shades)], name if len(found.states) > 1 else "")
+        _draw_curve(left, curve, COLORS[number % len(COLORS)], name if len(found.states) > 1 else "")
     _draw_curve(right, found.variation, BLUE, "")
     left.set_title("distance of the states, over their length")
     right.set_title("probability that has moved")

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.documents import Symbols
 from unrolled.diagnose.predicates import PREDICATES, Found, Predicate
+from unrolled.diagnose.ranks import association, ranks
 from unrolled.diagnose.states import HiddenStates, Model, hidden_states, stretch, unit_name, untrained
 from unrolled.errors import DataError
 
@@ -199,28 +200,6 @@ def _best(activations: Array, truth: Sequence[tuple[Predicate, Found]], half: in
         sign = -1 if scores[unit] < 0 else 1
         found.append(_Choice(unit, sign, float(abs(scores[unit])), sign * activations[half:, unit]))
     return found
-
-
-def ranks(values: Array) -> Array:
-    """The ranks of each column (T, n), from 1; equal values share the mean of theirs."""
-    found = np.empty(values.shape)
-    for column in range(values.shape[1]):
-        _, group, counts = np.unique(values[:, column], return_inverse=True, return_counts=True)
-        found[:, column] = (counts.cumsum() - (counts - 1) / 2)[group]
-    return found
-
-
-def association(ranked: Array, values: Found) -> Array:
-    """How far ranks (T, n) of units go with the values (T,): 2 AUC − 1 for booleans, Spearman's ρ for numbers; 0 where
-    there is nothing to compare."""
-    if values.dtype == bool:
-        true, count = int(values.sum()), len(values)
-        pairs = true * (count - true)
-        above = values.astype(np.float64) @ ranked - true * (true + 1) / 2
-        return 2 * above / pairs - 1 if pairs else np.zeros(ranked.shape[1])
-    one, other = (each - each.mean(0) for each in (ranked, ranks(values[:, None])))
-    scale = np.sqrt((one**2).sum(0) * (other**2).sum())
-    return np.divide((other * one).sum(0), scale, out=np.zeros_like(scale), where=scale > 0)
 
 
 def by_symbol(symbols: NDArray[np.int64], values: Found, half: int) -> Array:

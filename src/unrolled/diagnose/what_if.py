@@ -21,7 +21,8 @@ from torch import Tensor
 from unrolled.checkpoint import TrainedModel
 from unrolled.data.documents import Symbols
 from unrolled.data.vocabulary import Ids, Vocabulary, describe
-from unrolled.diagnose.opened import Opened, named, plain
+from unrolled.diagnose.opened import Opened, named
+from unrolled.diagnose.plain import plain
 from unrolled.diagnose.states import spelled, symbol_ids
 from unrolled.errors import ConfigurationError, DataError, UnknownSymbolError
 

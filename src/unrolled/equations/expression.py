@@ -139,8 +139,19 @@ def is_number(node: Expression, value: float) -> bool:
     return node.op == "number" and node.data[0] == value
 
 
-def walk(roots: Iterable[Expression], stop: Container[Expression] = ()) -> Iterator[Expression]:
+def arguments(node: Expression) -> tuple[Expression, ...]:
+    """What a node is made of."""
+    return node.args
+
+
+def walk(
+    roots: Iterable[Expression],
+    stop: Container[Expression] = (),
+    parts: Callable[[Expression], tuple[Expression, ...]] = arguments,
+) -> Iterator[Expression]:
     """Every node below ``roots`` once, arguments before the nodes that use them; nodes in ``stop`` end the descent.
+
+    ``parts`` says what is below a node, where that is not all of its arguments.
 
     >>> x = symbol("x", NOW)
     >>> [str(node) for node in walk([Expression("tanh", (x + x,))])]
@@ -157,7 +168,7 @@ def walk(roots: Iterable[Expression], stop: Container[Expression] = ()) -> Itera
                 seen.add(node)
                 stack.append((node, True))
                 if node not in stop:
-                    stack.extend((argument, False) for argument in reversed(node.args))
+                    stack.extend((part, False) for part in reversed(parts(node)))
 
 
 def substitute(root: Expression, replacements: Mapping[Expression, Expression]) -> Expression:

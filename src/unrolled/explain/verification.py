@@ -23,6 +23,7 @@ from unrolled.explain.expression import Expression
 
 STEPS = 4
 TINY = 1e-30
+ROUNDING = 1e-14  # what is left of numbers of about 1 that cancel
 Values = dict[Node, Any]
 Equation = tuple[Node, Node]
 
@@ -55,11 +56,16 @@ def largest_error(derivation: Formulas) -> float:
 
 
 def relative_error(found: Any, expected: Any) -> float:
-    """The largest difference between two arrays, relative to the largest of the second; infinity for other sizes."""
+    """The largest difference between two arrays, relative to the largest of the second; infinity for other sizes.
+
+    The numbers of a trial are about 1. What is smaller than ``ROUNDING`` is left of those that cancel: a derivative
+    that is 0, such as that of softmax(x + k) with respect to a scalar k, which leaves nothing to be relative to.
+    """
     found = np.broadcast_to(np.asarray(found, float), np.shape(expected)) if np.ndim(found) == 0 else np.asarray(found)
     if found.size != np.size(expected):
         return inf
-    scale = float(np.max(np.abs(expected), initial=0.0)) or 1.0
+    largest = float(np.max(np.abs(expected), initial=0.0))
+    scale = largest if largest > ROUNDING else 1.0
     return float(np.max(np.abs(found.reshape(np.shape(expected)) - expected), initial=0.0)) / scale
 
 

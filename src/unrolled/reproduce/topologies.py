@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from unrolled.answering import load_answerer, load_translator
+from unrolled.diagnose.ranks import rank_correlation
 from unrolled.reproduce import made
 from unrolled.reproduce.bench import Bench, Trained
 from unrolled.reproduce.report import Report, Row, Section
@@ -147,9 +148,8 @@ def _errors_by_column(run: Trained) -> Sequence[float]:
 
 
 def _falls(errors: Sequence[float]) -> bool:
-    """Spearman's rank correlation between the column and the error, without ties, is at most −0.9."""
-    ranks = np.argsort(np.argsort(errors))
-    return bool(np.corrcoef(ranks, np.arange(len(errors)))[0, 1] <= -0.9)
+    """Spearman's rank correlation between the column and the error is at most −0.9."""
+    return rank_correlation(range(len(errors)), errors) <= -0.9
 
 
 def names(bench: Bench) -> list[Section]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from unrolled.engine import reference
 from unrolled.nn import Recurrent
+from unrolled.nn.recurrent import beside
 from unrolled.program.instructions import Program
 
 States = Sequence[Tensor]
@@ -66,14 +67,14 @@ class Cells:
         read: dict[str, Tensor] = {}
         for number, cell in enumerate(self.layers):
             states = [torch.where(begins[:, None], first, next(remaining)) for first in self._first(cell, len(ids))]
-            below = ids if number == 0 else _dropped(_beside(read), masks, rows)
+            below = ids if number == 0 else _dropped(beside(list(read.values())), masks, rows)
             found = reference.forward(cell.program, [below], states, cell.parameters, [len(ids)])
             read = dict(zip(cell.outputs, found.outputs, strict=True))
             after += found.final
         if self.head is not None:
             inputs = [_dropped(read[name], masks, rows) for name in self.head.inputs]
             return reference.forward(self.head.program, inputs, [], self.head.parameters, [len(ids)]).outputs[0], after
-        return _beside(read), after
+        return beside(list(read.values())), after
 
     def _first(self, cell: Cell, lanes: int) -> States:
         return reference.initial_states(cell.program, cell.parameters, lanes, next(self.layer.parameters()))
@@ -89,11 +90,6 @@ def widths(layer: Recurrent) -> list[int]:
 def _cell(layer: Recurrent, part: Mapping[str, Any]) -> Cell:
     parameters = [layer.get_parameter(name) for name in part["parameters"]]
     return Cell(Program.from_dict(part["program"]), parameters, part["inputs"], part["states"], part["outputs"])
-
-
-def _beside(read: Mapping[str, Tensor]) -> Tensor:
-    parts = list(read.values())
-    return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
 
 def _dropped(value: Tensor, masks: Any, rows: slice) -> Tensor:

@@ -21,12 +21,10 @@ from unrolled.training import schedule
 from unrolled.training.clipping import Clipping
 from unrolled.training.config import TrainConfig
 from unrolled.training.events import Event
-from unrolled.training.randomness import further_randomness, own_randomness
+from unrolled.training.randomness import RANDOM, further_randomness, own_randomness
 from unrolled.training.ranks import ALONE, Ranks
 from unrolled.training.snapshots import Snapshots
 from unrolled.training.task import Arrays, Task
-
-RANDOM = "random/"  # the states of torch's generators, in a checkpoint: random/NAME, random/RANK/NAME
 
 
 @dataclass

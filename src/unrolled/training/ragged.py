@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Arrays = dict[str, NDArray[Any]]
+from unrolled.training.task import Arrays
 
 
 def flat(name: str, items: Sequence[Any]) -> Arrays:

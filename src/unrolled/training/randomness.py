@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+RANDOM = "random/"  # torch's generators in a file: random/NAME, of another process than the first random/RANK/NAME
+
 
 def fresh_randomness(seed: int, device: torch.device) -> dict[str, Tensor]:
     """Generator states that follow from a seed."""

@@ -19,15 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.checkpoint import atomic
-from unrolled.checkpoint.format import document_bytes, parse_tensors, read_bytes, read_document, tensor_bytes
+from unrolled.checkpoint.format import document_bytes, parse_tensors, plain, read_bytes, read_document, tensor_bytes
+from unrolled.checkpoint.tensors import OPTIMISER, Arrays
 from unrolled.errors import CheckpointError
-from unrolled.training.trace import plain
-
-Arrays = Mapping[str, NDArray[Any]]
+from unrolled.training.randomness import RANDOM
 
 FOLDER = "accidents"
 MOST = 10  # records in a run
-OPTIMISER, RANDOM = "optimiser/", "random/"
 
 
 @dataclass(frozen=True)

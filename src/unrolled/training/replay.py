@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from unrolled.checkpoint.device import device_of
+from unrolled.checkpoint.format import plain
 from unrolled.checkpoint.run import RunDirectory
 from unrolled.checkpoint.tensors import restore_module, restore_optimiser
 from unrolled.training.clipping import gradient_norm, shorten
@@ -21,7 +22,7 @@ from unrolled.training.record import Record
 from unrolled.training.recording import Recording, recording_of
 from unrolled.training.setup import optimiser_of
 from unrolled.training.snapshots import all_finite, finite
-from unrolled.training.trace import Trace, plain
+from unrolled.training.trace import Trace
 
 
 @dataclass(frozen=True)

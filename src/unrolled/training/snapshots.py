@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unrolled.checkpoint.tensors import module_arrays, optimiser_arrays, restore_module, restore_optimiser
-
-Arrays = dict[str, NDArray[Any]]
+from unrolled.training.task import Arrays
 
 EVERY = 20  # good updates between two of them
 KEPT = 2

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from unrolled.checkpoint.format import plain
 from unrolled.checkpoint.tensors import restore_state
 from unrolled.nn import Recurrent
 from unrolled.training.budget import Budget
@@ -183,12 +184,3 @@ def _pulled_back(results: Iterable[tuple[Tensor, Tensor]], wrt: Sequence[Tensor]
 def _or_zero(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor]:
     pairs = zip(tensors, gradients, strict=True)
     return [torch.zeros_like(each) if gradient is None else gradient for each, gradient in pairs]
-
-
-def plain(value: Any) -> Any:
-    """JSON data in which a number that is not finite is a text: "nan", "inf", "-inf"."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {name: plain(each) for name, each in value.items()}
-    return [plain(each) for each in value] if isinstance(value, list | tuple) else value

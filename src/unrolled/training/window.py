@@ -91,7 +91,7 @@ class RecordedWindow:
 
     @staticmethod
     def arrays(source: Source, window: Window) -> dict[str, NDArray[Any]]:
-        """What ``RecordedWindowWindow`` takes."""
+        """What ``RecordedWindow`` takes."""
         stretch = source.stretch(window.begin, window.end)
         found = {"inputs": stretch.inputs, "targets": stretch.targets}
         found["window"] = np.array([window.begin, window.losses, window.end, window.following], np.int64)

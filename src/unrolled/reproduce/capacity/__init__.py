@@ -10,9 +10,9 @@ from importlib.metadata import version
 from statistics import median
 from types import MappingProxyType
 
-import numpy as np
 import torch
 
+from unrolled.diagnose.ranks import rank_correlation
 from unrolled.reproduce.bench import THREADS, Bench
 from unrolled.reproduce.capacity import criteria
 from unrolled.reproduce.capacity.by_heart import CLASSES, LENGTH, NEW, SET, UPDATES, Learnt, learn
@@ -48,7 +48,7 @@ def _recall(bench: Bench, sizes: Sequence[int], seeds: Sequence[int]) -> Section
     capacities = [median(each.capacity for each in runs) for runs in found.values()]
     untrained = [median(each.untrained for each in runs) for runs in found.values()]
     per_unit = max(capacity / hidden for hidden, capacity in zip(sizes, capacities, strict=True))
-    grows, grew = (_rank_correlation(sizes, each) for each in (capacities, untrained))
+    grows, grew = (rank_correlation(sizes, each) for each in (capacities, untrained))
     rows = [_recalled(hidden, runs) for hidden, runs in found.items()]
     rows += [
         Row(
@@ -91,7 +91,7 @@ def _by_heart(bench: Bench, sizes: Sequence[int], seeds: Sequence[int]) -> Secti
         for group, name in ((drawn, "known"), (drawn, "untrained"), (drawn, "new"), (ruled, "new"))
     )
     rows = [_learnt(hidden, *runs) for hidden, *runs in zip(sizes, drawn, ruled, strict=True)]
-    grows, grew = (_rank_correlation(sizes, each) for each in (known, before))
+    grows, grew = (rank_correlation(sizes, each) for each in (known, before))
     chance = 1 / CLASSES
     gap, gain = max(abs(each - chance) for each in new), rule[-1] - rule[0]
     start = median(each.untrained for each in ruled[-1]) - median(each.untrained for each in ruled[0])
@@ -120,16 +120,3 @@ def _learnt(hidden: int, drawn: Sequence[Learnt], ruled: Sequence[Learnt]) -> Ro
         f"random classes: {known:.3f} of the set, {new:.3f} of new ones; rule: {rule_known:.3f} of the set, "
         f"{rule_new:.3f} of new ones",
     )
-
-
-def _rank_correlation(a: Sequence[float], b: Sequence[float]) -> float:
-    """Spearman's, equal numbers sharing their ranks; 0 where all are equal."""
-    first, second = _ranks(a), _ranks(b)
-    if first.std() == 0 or second.std() == 0:
-        return 0.0
-    return float(np.corrcoef(first, second)[0, 1])
-
-
-def _ranks(numbers: Sequence[float]) -> np.ndarray:
-    each = np.asarray(numbers, float)
-    return np.array([(each < one).sum() + ((each == one).sum() - 1) / 2 for one in each])

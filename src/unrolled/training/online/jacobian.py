@@ -7,7 +7,7 @@ A step maps the states s_{t-1} and the parameters θ to s_t. A matrix enters it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,18 +87,9 @@ def _uses(system: System, name: str) -> Iterator[Use]:
             yield Use(derivatives(system, node), node.args[1], node.args[0] is not parameter)
 
 
-def matrices(roots: Iterable[Expression]) -> Iterator[Expression]:
-    """Every matrix of derivatives below ``roots`` once, arguments first; what fills one of them is not looked at."""
-    seen: set[Expression] = set()
-    stack = [(root, False) for root in roots]
-    while stack:
-        node, ready = stack.pop()
-        if ready:
-            yield node
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            stack += [(each, False) for each in parts_of(node)]
+def matrices(root: Expression) -> Iterator[Expression]:
+    """Every matrix of derivatives below ``root`` once, parts first; what fills one of them is not looked at."""
+    return walk([root], parts=parts_of)
 
 
 def parts_of(node: Expression) -> tuple[Expression, ...]:
@@ -116,7 +107,7 @@ class Structure:
         self._found: dict[Expression, Mask] = {}
 
     def __call__(self, root: Expression) -> Mask:
-        for node in matrices([root]):
+        for node in matrices(root):
             if node not in self._found:
                 self._found[node] = self._rule(node, [self._found[each] for each in parts_of(node)])
         return self._found[root]

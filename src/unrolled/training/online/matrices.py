@@ -22,7 +22,7 @@ class Matrices:
         self._found: dict[Expression, Tensor] = {}
 
     def __call__(self, root: Expression) -> Tensor:
-        for node in matrices([root]):
+        for node in matrices(root):
             if node not in self._found:
                 self._found[node] = self._rule(node, [self._found[each] for each in parts_of(node)])
         return self._found[root]
