@@ -12,8 +12,9 @@ import torch
 
 from unrolled import Recurrence
 from unrolled.cli import main
+from unrolled.reproduce.claims import Criterion
 from unrolled.reproduce.elman1990 import classes, grammar, letters, words, xor
-from unrolled.reproduce.elman1990.criteria import CRITERIA, NETWORKS, Criterion
+from unrolled.reproduce.elman1990.criteria import CRITERIA, NETWORKS
 from unrolled.reproduce.elman1990.experiment import Networks, rows
 from unrolled.reproduce.elman1990.network import EQUATIONS, Sizes, new_network, run
 from unrolled.reproduce.elman1990.online import Rule, learn_online

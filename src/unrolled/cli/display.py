@@ -22,6 +22,7 @@ from unrolled.training.events import (
     Saved,
     Started,
     Step,
+    Working,
 )
 from unrolled.training.task import Figures
 
@@ -47,7 +48,7 @@ def display(*, json: bool, quiet: bool) -> Iterator[Callable[[Event], None]]:
 
 
 def _print_json(event: Event) -> None:
-    if not isinstance(event, Evaluating):
+    if not isinstance(event, Evaluating | Working):
         print(json_format.dumps(event.to_dict()), flush=True)
 
 
@@ -84,6 +85,8 @@ class Display:
                 self._step(event)
             case Evaluating():
                 self._update(f"step {event.step:,}  evaluating {event.share:.0%}")
+            case Working():
+                self._update(event.what)
             case Evaluated():
                 self._evaluated(event)
             case Sample():

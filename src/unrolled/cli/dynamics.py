@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unrolled.cli.output import encodable
+from unrolled.cli.output import say
 from unrolled.diagnose import TruncationBias
 from unrolled.diagnose.flow import GradientFlow
 from unrolled.diagnose.horizon import InfluenceHorizon, layers_needed, receptive_field
@@ -17,7 +17,7 @@ ROWS = (0, 1, 2, 3, 5, 10, 20, 30, 50, 70, 100, 150, 200, 300, 500, 1000)
 
 def show_truncation(found: TruncationBias) -> None:
     """The bias for each k2, and from which on it is small."""
-    _print(
+    say(
         f"The gradient of the losses at {found.losses} steps in {found.lanes} lanes, cut every k2 steps, beside the "
         f"exact one; {found.batches} batches.\n"
     )
@@ -25,16 +25,16 @@ def show_truncation(found: TruncationBias) -> None:
         k: min(((biases[n].cosine, name) for name, biases in found.parameters.items()), default=(1.0, ""))
         for n, k in enumerate(found.back)
     }
-    _print(f"   k2   {'cosine':<22}  {'norm':<22}  worst parameter")
+    say(f"   k2   {'cosine':<22}  {'norm':<22}  worst parameter")
     for k, bias in zip(found.back, found.whole, strict=True):
         cosine, norm = (f"{m:.3f} ({low:.3f} to {high:.3f})" for m, (low, high) in _parts(bias))
-        _print(f"{k:5}   {cosine:<22}  {norm:<22}  {worst[k][1]} {worst[k][0]:.3f}")
+        say(f"{k:5}   {cosine:<22}  {norm:<22}  {worst[k][1]} {worst[k][0]:.3f}")
     enough = found.enough()
     print()
     if enough is None:
-        _print(f"Even {found.back[-1]} steps do not reach a cosine of 0.99.")
+        say(f"Even {found.back[-1]} steps do not reach a cosine of 0.99.")
     else:
-        _print(f"From {enough} steps on the cosine is at least 0.99: --sequence-length {enough} loses little.")
+        say(f"From {enough} steps on the cosine is at least 0.99: --sequence-length {enough} loses little.")
 
 
 def _parts(bias: Any) -> list[tuple[float, tuple[float, float]]]:
@@ -43,7 +43,7 @@ def _parts(bias: Any) -> list[tuple[float, tuple[float, float]]]:
 
 def show_flow(found: GradientFlow) -> None:
     """The norm of ∂L/∂h at some steps, for each loss, and how far back it reaches."""
-    _print(
+    say(
         f"The norm of ∂L/∂h so many steps before the last one; the mean of {found.lanes} lanes of {found.steps} steps. "
         "many-to-one: the loss of the last step; many-to-many: the sum of the losses of all steps.\n"
     )
@@ -55,34 +55,34 @@ def show_flow(found: GradientFlow) -> None:
     print()
     for loss, flow in found.losses.items():
         reach = "; ".join(f"{name} {steps} steps" for name, steps in flow.reach().items())
-        _print(f"{loss}: at least 1 % of the largest norm still stands at {reach} before the last one.")
+        say(f"{loss}: at least 1 % of the largest norm still stands at {reach} before the last one.")
 
 
 def show_lyapunov(found: LyapunovSpectrum) -> None:
     """The largest exponents and a few others, how many are positive, and what the largest means."""
     parts = ", ".join(f"{name} ({size})" for name, size in found.states.items())
-    _print(
+    say(
         f"{len(found.exponents)} Lyapunov exponents of the state {parts}, in nats per step; {found.lanes} lanes of "
         f"{found.steps} steps after {found.warm_up} of warm-up.\n"
     )
     count = len(found.exponents)
     for i in sorted({0, 1, 2, 3, 4, 9, 19, count // 2, count - 1} & set(range(count))):
-        _print(f"  λ_{i + 1:<4} {found.exponents[i]:+.4f} ± {found.errors[i]:.4f}")
+        say(f"  λ_{i + 1:<4} {found.exponents[i]:+.4f} ± {found.errors[i]:.4f}")
     positive = sum(exponent > 0 for exponent in found.exponents)
-    _print(f"\n{positive} of {count} are positive; the sum, the mean of ln |det J_t|, is {found.total:.2f}.")
+    say(f"\n{positive} of {count} are positive; the sum, the mean of ln |det J_t|, is {found.total:.2f}.")
     if found.exponents[0] < 0:
-        _print(f"Small changes vanish: in {found.lifetime:.1f} steps to 1/e at the slowest.")
+        say(f"Small changes vanish: in {found.lifetime:.1f} steps to 1/e at the slowest.")
     else:
-        _print("Small changes grow along this text: the states do not follow from the inputs alone.")
+        say("Small changes grow along this text: the states do not follow from the inputs alone.")
 
 
 def show_jacobians(found: JacobianReport) -> None:
     """The recurrent matrices, one Jacobian, and products of them."""
-    _print(f"Recurrent matrices, and J_t = ∂s_t/∂s_{{t-1}} at {len(found.eigenvalues)} places.\n")
-    _print(f"{'':<16}  {'ρ':>8}  {'σ_max':>8}  departure from normality")
+    say(f"Recurrent matrices, and J_t = ∂s_t/∂s_{{t-1}} at {len(found.eigenvalues)} places.\n")
+    say(f"{'':<16}  {'ρ':>8}  {'σ_max':>8}  departure from normality")
     for name, matrix in found.matrices.items():
-        _print(f"{name:<16}  {matrix.radius:8.3f}  {matrix.singular_values[0]:8.3f}  {matrix.departure:8.3f}")
-    _print(f"{'J_t, mean':<16}  {found.radius:8.3f}  {found.largest:8.3f}\n")
+        say(f"{name:<16}  {matrix.radius:8.3f}  {matrix.singular_values[0]:8.3f}  {matrix.departure:8.3f}")
+    say(f"{'J_t, mean':<16}  {found.radius:8.3f}  {found.largest:8.3f}\n")
     shown = [k for k in ROWS if 1 <= k <= len(found.products)]
     _table("k", shown, {
         "σ_max of k Jacobians": [found.products[k - 1] for k in shown],
@@ -96,21 +96,21 @@ def show_jacobians(found: JacobianReport) -> None:
 def show_horizon(found: Mapping[str, InfluenceHorizon]) -> None:
     """The influence against k for each run, and of each what is measured and predicted."""
     places = {report.positions * report.lanes for report in found.values()}
-    _print(f"The norm of ∂h_t/∂x_(t−k), over that at k = 0: the geometric mean of {max(places)} places.\n")
+    say(f"The norm of ∂h_t/∂x_(t−k), over that at k = 0: the geometric mean of {max(places)} places.\n")
     shown = [k for k in ROWS if k <= min(report.back for report in found.values())]
     _table("k", shown, {
         name: [report.typical[k] / (report.typical[0] or 1.0) for k in shown] for name, report in found.items()
     })  # fmt: skip
     for name, report in found.items():
-        _print(f"\n{name}")
+        say(f"\n{name}")
         low, high = (_steps(each, report) for each in report.steps_band)
         predicted = "no end" if report.predicted is None else f"{report.predicted:.0f} steps"
         horizon = f"{_steps(report.steps, report)} steps (95 %: {low} to {high})"
-        _print(f"  horizon, to {report.share:.0%}: {horizon}, predicted {predicted}")
+        say(f"  horizon, to {report.share:.0%}: {horizon}, predicted {predicted}")
         low, high = (f"{each:.4f}" for each in report.rate_band)
         expected = f"{-report.exponent:.4f} ± {report.exponent_error:.4f}"
-        _print(f"  decay: {report.rate:.4f} nats a step (95 %: {low} to {high}), predicted {expected}")
-        _print(f"  {_convolutions(report)}")
+        say(f"  decay: {report.rate:.4f} nats a step (95 %: {low} to {high}), predicted {expected}")
+        say(f"  {_convolutions(report)}")
 
 
 def _convolutions(report: InfluenceHorizon) -> str:
@@ -130,13 +130,9 @@ def _table(first: str, keys: Sequence[int], columns: Mapping[str, Sequence[float
     """A row for each key, a column for each name."""
     widths = [max(9, len(name)) for name in columns]
     titles = "  ".join(name.rjust(width) for name, width in zip(columns, widths, strict=True))
-    _print(f"{first:>12}  {titles}")
+    say(f"{first:>12}  {titles}")
     for number, key in enumerate(keys):
         cells = (
             f"{values[number]:.2e}".rjust(width) for values, width in zip(columns.values(), widths, strict=True)
         )  # fmt: skip
-        _print(f"{key:>12}  {'  '.join(cells)}")
-
-
-def _print(line: str) -> None:
-    print(encodable(line))
+        say(f"{key:>12}  {'  '.join(cells)}")

@@ -33,6 +33,11 @@ def encodable(text: str) -> str:
     return text.encode(encoding, "replace").decode(encoding, "replace")
 
 
+def say(text: str) -> None:
+    """Print it, as far as stdout's encoding can take it."""
+    print(encodable(text))
+
+
 def json_line(document: Any) -> str:
     """A document as one line of JSON, with the letters as they are where stdout can take them."""
     line = json_format.dumps(document, ensure_ascii=False)

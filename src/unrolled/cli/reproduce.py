@@ -33,9 +33,8 @@ def reproduce(
     Parameters
     ----------
     name
-        topologies: every topology on data, and three ways to know when to stop (about a quarter of an hour);
-        memory: backpropagation through 100,000 steps in little memory, and what it costs; elman1990: Elman's four
-        simulations, with the learning of 1990 and that of today (some minutes).
+        One of: bengio1994, capacity, elman1990, karpathy2015, le2015, memory, nonlinearity, pascanu2013,
+        siegelmann1995, topologies. Each takes some minutes, topologies half an hour.
     quick
         Train just long enough to see that all of it runs; the figures mean nothing.
     data

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from unrolled.errors import ConfigurationError
 from unrolled.training.config import flag, resolve
-from unrolled.training.events import Event, Finished
+from unrolled.training.events import Event, Finished, Working
 from unrolled.training.loop import train
 
 THREADS = 1
@@ -66,6 +72,17 @@ class Bench:
             )
         return found
 
+    def changed(self, defaults: Mapping[str, str]) -> str:
+        """The flags of the settings that are not the ``defaults``, each after a space, as the command has them."""
+        changed = {name: value for name, value in self.settings.items() if value != defaults[name]}
+        if "text" in changed:
+            changed["text"] = Path(changed["text"]).name
+        return "".join(f" --set {name}={value}" for name, value in changed.items())
+
+    def say(self, what: str) -> None:
+        """Show what is being measured, where nothing is trained by ``train``."""
+        self.show(Working(0, what))
+
     def train(self, name: str, data: Path | None, **options: Any) -> Trained:
         """A run called ``name`` on some data, or on the ``text`` among the options (None: Python's own source code)."""
         given = options if data is None else {"data": str(data), **options}
@@ -83,6 +100,25 @@ class Bench:
         for event in events:
             self.show(event)
             yield event
+
+
+def written(name: str, options: str = "") -> str:
+    """How a report was made, and on what: its last sentences."""
+    return (
+        f"Written by `unrolled reproduce {name}{options} -o docs/results.md`. Machine: {os.cpu_count()} processors, "
+        f"{platform.machine()}; torch {version('torch')}."
+    )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch computes on one thread meanwhile, so that the last bits do not depend on the machine's processors."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _command(options: Mapping[str, Any]) -> str:

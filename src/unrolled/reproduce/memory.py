@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from unrolled.errors import UnrolledError
-from unrolled.reproduce.bench import Bench
+from unrolled.reproduce.bench import Bench, written
 from unrolled.reproduce.report import Report, Row, Section
 from unrolled.training.budget import STEPS
 from unrolled.training.revolve import advances
@@ -77,9 +74,8 @@ def reproduce(bench: Bench) -> Report:
     long = 2_000 if bench.quick else LONG
     about = (
         f"One update of a {CELL.upper()} of {HIDDEN} units, {LANES} lanes, one thread: forwards, backwards, Adam. "
-        "Memory is the most that was resident beyond the process after its imports. Written by "
-        f"`unrolled reproduce {NAME} -o docs/results.md`. Machine: {os.cpu_count()} processors, {platform.machine()}; "
-        f"torch {version('torch')}."
+        "Memory is the most that was resident beyond the process after its imports. "
+        f"{written(NAME)}"
     )
     return Report(NAME, about, [_long(long), _curve(long), _plain(500 if bench.quick else 5_000)])
 

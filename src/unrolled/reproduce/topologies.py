@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,7 @@ import torch
 from unrolled.answering import load_answerer, load_translator
 from unrolled.diagnose.ranks import rank_correlation
 from unrolled.reproduce import made
-from unrolled.reproduce.bench import Bench, Trained
+from unrolled.reproduce.bench import Bench, Trained, written
 from unrolled.reproduce.report import Report, Row, Section
 from unrolled.training.kinds import examples_of
 
@@ -35,11 +32,10 @@ def reproduce(bench: Bench) -> Report:
     begin = [order, classes, tags, frames, names, stops, words, translation]
     sections = [section for make in begin for section in make(bench)]
     about = (
-        "Each row is a run on one thread, trained and chosen without the examples it is measured on. Written by "
-        f"`unrolled reproduce {NAME} --data DIR -o docs/results.md`, where DIR has the folders names "
-        "(spro/practical-pytorch), sentiment (Pang & Lee 2005) and pos-french (UD French Sequoia); the other data are "
-        f"made by rule or come with scikit-learn. Machine: {os.cpu_count()} processors, {platform.machine()}; torch "
-        f"{version('torch')}."
+        "Each row is a run on one thread, trained and chosen without the examples it is measured on. DIR has "
+        "the folders names (spro/practical-pytorch), sentiment (Pang & Lee 2005) and pos-french (UD French Sequoia); "
+        "the other data are made by rule or come with scikit-learn. "
+        f"{written(NAME, ' --data DIR')}"
     )
     return Report(NAME, about, sections)
 

@@ -69,6 +69,14 @@ class Evaluating(Event):
 
 
 @dataclass(frozen=True)
+class Working(Event):
+    """Something else is on its way; ``what`` says it in words."""
+
+    kind = "working"
+    what: str
+
+
+@dataclass(frozen=True)
 class Evaluated(Event):
     """An evaluation on the validation text; ``best`` if none was better so far."""
 

@@ -19,7 +19,7 @@ neurons before training do not; before training about a quarter succeed by chanc
 
 from __future__ import annotations
 
-from unrolled.reproduce.elman1990.criteria import Criterion
+from unrolled.reproduce.claims import Criterion
 
 NAME = "bengio1994"
 LENGTHS = (5, 10, 15, 20, 30, 40, 50, 75, 100)

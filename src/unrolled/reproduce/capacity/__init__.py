@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from statistics import median
 from types import MappingProxyType
 
-import torch
-
 from unrolled.diagnose.ranks import rank_correlation
-from unrolled.reproduce.bench import THREADS, Bench
+from unrolled.reproduce.bench import Bench, one_thread, written
 from unrolled.reproduce.capacity import criteria
 from unrolled.reproduce.capacity.by_heart import CLASSES, LENGTH, NEW, SET, UPDATES, Learnt, learn
 from unrolled.reproduce.capacity.criteria import SYMBOLS
@@ -28,16 +23,11 @@ QUICK_UPDATES, QUICK_LONGEST = 60, 2
 def reproduce(bench: Bench) -> Report:
     """Recall, and learning by heart."""
     sizes, seeds = bench.numbers("hidden"), bench.numbers("seeds")
-    before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
+    with one_thread():
         sections = [_recall(bench, sizes, seeds), _by_heart(bench, sizes, seeds)]
-    finally:
-        torch.set_num_threads(before)
     about = (
         f"A GRU of H units. What must be measured was written down before. Each number is the median of the seeds "
-        f"{', '.join(map(str, seeds))}. Written by `unrolled reproduce {NAME} -o docs/results.md`. Machine: "
-        f"{os.cpu_count()} processors, {platform.machine()}; torch {version('torch')}."
+        f"{', '.join(map(str, seeds))}. {written(NAME)}"
     )
     return Report(NAME, about, sections)
 

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import platform
-from importlib.metadata import version
-
-import torch
-
-from unrolled.reproduce.bench import THREADS, Bench
+from unrolled.reproduce.bench import Bench, one_thread, written
 from unrolled.reproduce.elman1990 import classes, letters, words, xor
 from unrolled.reproduce.report import Report
 
@@ -17,12 +11,8 @@ NAME = "elman1990"
 
 def reproduce(bench: Bench) -> Report:
     """All four parts."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
+    with one_thread():
         sections = [part.section(bench) for part in (xor, letters, words, classes)]
-    finally:
-        torch.set_num_threads(before)
     return Report(NAME, _about(), sections)
 
 
@@ -35,6 +25,5 @@ def _about() -> str:
         "written before any network was trained: one holds where more than half of the networks meet it and none of "
         "the same networks does before training. Each row has the median, the range, and how many meet the criterion. "
         "The paper does not give its rates: those here were chosen on other networks and other data. "
-        f"Written by `unrolled reproduce {NAME} -o docs/results.md`. Machine: {os.cpu_count()} processors, "
-        f"{platform.machine()}; torch {version('torch')}."
+        f"{written(NAME)}"
     )

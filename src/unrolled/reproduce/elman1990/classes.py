@@ -16,6 +16,7 @@ from unrolled.diagnose.plots import BLUE, GREY, ORANGE, panels
 from unrolled.diagnose.state_plots import draw_tree
 from unrolled.nn import Recurrent
 from unrolled.reproduce.bench import Bench
+from unrolled.reproduce.claims import Criterion
 from unrolled.reproduce.elman1990 import grammar
 from unrolled.reproduce.elman1990.criteria import (
     CLASSES_COSINE,
@@ -24,7 +25,6 @@ from unrolled.reproduce.elman1990.criteria import (
     CLASSES_SMALL,
     CLASSES_TARGET,
     CLASSES_ZOG,
-    Criterion,
 )
 from unrolled.reproduce.elman1990.experiment import Design, Networks, rows, trained
 from unrolled.reproduce.elman1990.grammar import BITS, NUMBER, WORDS, Sentence

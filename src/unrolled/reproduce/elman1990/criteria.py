@@ -16,43 +16,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from unrolled.reproduce.claims import Criterion
 
 TOLERANCE = 1.1  # of an error or an angle that the paper gives as a number
 NETWORKS: Mapping[str, int] = {"xor": 10, "letters": 5, "words": 5, "classes": 3}  # how many are trained of each kind
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """A claim of the paper as a bound on what is measured: ``least`` or more, ``most`` or less, or more than ``above``.
-
-    ``what`` says which number is measured, ``published`` what the paper says, ``where`` in which section or figure,
-    ``why`` how the bound follows from it.
-    """
-
-    part: str
-    what: str
-    published: str
-    where: str
-    why: str
-    least: float | None = None
-    most: float | None = None
-    above: float | None = None
-
-    def met(self, measured: float) -> bool:
-        """Does this number meet it? A number that is no number does not."""
-        return (
-            (self.least is None or measured >= self.least)
-            and (self.most is None or measured <= self.most)
-            and (self.above is None or measured > self.above)
-            and math.isfinite(measured)
-        )
-
-    @property
-    def wanted(self) -> str:
-        """The bound, as a table has it."""
-        bounds = (("≥", self.least), ("≤", self.most), (">", self.above))
-        return ", ".join(f"{sign} {bound:.4g}" for sign, bound in bounds if bound is not None)
 
 
 # (a) Exclusive-Or. 1-2-1 with 2 context units, 3,000 bits, 600 passes.

@@ -10,7 +10,8 @@ import numpy as np
 
 from unrolled.nn import Recurrent
 from unrolled.reproduce.bench import Bench
-from unrolled.reproduce.elman1990.criteria import NETWORKS, Criterion
+from unrolled.reproduce.claims import Criterion
+from unrolled.reproduce.elman1990.criteria import NETWORKS
 from unrolled.reproduce.elman1990.network import Array, Sizes, new_network
 from unrolled.reproduce.elman1990.online import Rule, learn_online
 from unrolled.reproduce.elman1990.today import Windows, learn_through_time
@@ -55,8 +56,12 @@ def trained(design: Design, x: Array, d: Array, bench: Bench) -> Networks:
     count = QUICK_NETWORKS if bench.quick else NETWORKS[design.part]
     passes = QUICK_PASSES if bench.quick else design.passes
     untrained = [new_network(design.sizes, seed) for seed in range(count)]
+    bench.say(f"{design.part}: {count} networks learn as in 1990")
     then = learn_online(untrained, x, d, passes, design.rule)
-    today = [learn_through_time(layer, x, d, passes, design.windows) for layer in untrained]
+    today = []
+    for number, layer in enumerate(untrained):
+        bench.say(f"{design.part}: network {number + 1} of {count} learns as today")
+        today.append(learn_through_time(layer, x, d, passes, design.windows))
     return Networks(untrained, then, today)
 
 

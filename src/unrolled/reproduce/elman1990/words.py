@@ -14,12 +14,12 @@ import numpy as np
 from unrolled.diagnose.plots import BLUE, GREY, panels
 from unrolled.nn import Recurrent
 from unrolled.reproduce.bench import Bench
+from unrolled.reproduce.claims import Criterion
 from unrolled.reproduce.elman1990.criteria import (
     WORDS_DECLINE,
     WORDS_ONSET,
     WORDS_PRECISION,
     WORDS_RECALL,
-    Criterion,
 )
 from unrolled.reproduce.elman1990.experiment import Design, Networks, middle, rows, trained
 from unrolled.reproduce.elman1990.network import Array, Sizes, run

@@ -13,7 +13,8 @@ import numpy as np
 from unrolled.diagnose.plots import BLUE, GREY, ORANGE, panels
 from unrolled.nn import Recurrent
 from unrolled.reproduce.bench import Bench
-from unrolled.reproduce.elman1990.criteria import XOR_RULE, XOR_THIRD, Criterion
+from unrolled.reproduce.claims import Criterion
+from unrolled.reproduce.elman1990.criteria import XOR_RULE, XOR_THIRD
 from unrolled.reproduce.elman1990.experiment import Design, Networks, middle, rows, trained
 from unrolled.reproduce.elman1990.network import Array, Sizes, run
 from unrolled.reproduce.elman1990.online import Rule

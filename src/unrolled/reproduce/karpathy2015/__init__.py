@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 
 from unrolled.errors import DataError
-from unrolled.reproduce.bench import Bench
+from unrolled.reproduce.bench import Bench, written
 from unrolled.reproduce.karpathy2015 import criteria
 from unrolled.reproduce.karpathy2015.criteria import PUBLISHED, Grid
 from unrolled.reproduce.karpathy2015.grid import CELLS, Cell, measured
@@ -34,18 +31,10 @@ def reproduce(bench: Bench) -> Report:
         "Karpathy, Johnson & Fei-Fei 2015, “Visualizing and understanding recurrent networks”, table 1. A size stands "
         "for as many parameters as an LSTM with so many units in each layer has. Nats per character on the last 5 % of "
         f"{'the text ' + Path(text).name if text else 'the source code of the Python that ran it'}, beside what the "
-        "paper measured on War and Peace with a budget that was larger by far. Written by "
-        f"`unrolled reproduce {NAME}{_settings(bench)} -o docs/results.md`. Machine: {os.cpu_count()} processors, "
-        f"{platform.machine()}; torch {version('torch')}."
+        "paper measured on War and Peace with a budget that was larger by far. "
+        f"{written(NAME, bench.changed(SETTINGS))}"
     )
     return Report(NAME, about, [_table(cells, sizes), _statements(cells)])
-
-
-def _settings(bench: Bench) -> str:
-    changed = {name: value for name, value in bench.settings.items() if value != SETTINGS[name]}
-    if "text" in changed:
-        changed["text"] = Path(changed["text"]).name
-    return "".join(f" --set {name}={value}" for name, value in changed.items())
 
 
 def _table(cells: Sequence[Cell], sizes: Sequence[int]) -> Section:

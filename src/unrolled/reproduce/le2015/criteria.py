@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import math
 
-from unrolled.reproduce.elman1990.criteria import Criterion
+from unrolled.reproduce.claims import Criterion
 
 NAME = "le2015"
 LENGTHS = (150, 200)

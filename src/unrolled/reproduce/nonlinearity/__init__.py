@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from types import MappingProxyType
 
-from unrolled.reproduce.bench import Bench
+from unrolled.reproduce.bench import Bench, written
+from unrolled.reproduce.claims import Claim
 from unrolled.reproduce.nonlinearity import criteria
-from unrolled.reproduce.nonlinearity.criteria import CENTRED, HALF, MARGIN, NEAR, Claim
+from unrolled.reproduce.nonlinearity.criteria import CENTRED, HALF, MARGIN, NEAR
 from unrolled.reproduce.nonlinearity.units import UNITS, Behaviour, Measured, measured
 from unrolled.reproduce.report import Report, Row, Section
 
@@ -35,18 +33,10 @@ def reproduce(bench: Bench) -> Report:
         "h_t = φ(U x_t + W h_{t-1} + b) with five φ, all else the same, the first weights too: nats per character on "
         f"the last 5 % of {'the text ' + Path(text).name if text else 'the source code of the Python that ran it'}. "
         f"Each number is the median of the seeds {', '.join(map(str, seeds))}. The claims are those of lectures; what "
-        "must be measured for them was written down before. Written by "
-        f"`unrolled reproduce {NAME}{_settings(bench)} -o docs/results.md`. Machine: {os.cpu_count()} processors, "
-        f"{platform.machine()}; torch {version('torch')}."
+        "must be measured for them was written down before. "
+        f"{written(NAME, bench.changed(SETTINGS))}"
     )
     return Report(NAME, about, [_behaviours(runs), _claims(runs)])
-
-
-def _settings(bench: Bench) -> str:
-    changed = {name: value for name, value in bench.settings.items() if value != SETTINGS[name]}
-    if "text" in changed:
-        changed["text"] = Path(changed["text"]).name
-    return "".join(f" --set {name}={value}" for name, value in changed.items())
 
 
 def _behaviours(runs: Mapping[str, Sequence[Measured]]) -> Section:

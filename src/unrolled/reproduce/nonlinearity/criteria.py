@@ -8,7 +8,7 @@ so as well.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from unrolled.reproduce.claims import Claim
 
 CENTRED = 0.1  # of a mean activation: its distance from 0
 HALF = 0.5  # what σ answers where its argument is 0; within 0.2
@@ -17,16 +17,6 @@ QUARTER = 4.0  # sup tanh′ / sup σ′: by how much more a gradient can shrink
 HALF_OF_IT = 0.5  # of these ln 4 nats, at least so many in fact
 MARGIN = 0.02  # nats per character: a difference below is none
 GROWS = 1.0  # a bounded unit cannot leave [−1, 1]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence of lectures, the number that is measured for it, and what it must be."""
-
-    said: str
-    what: str
-    wanted: str
-
 
 ZERO_CENTRED = Claim(
     "tanh is centred at zero, σ is not",

@@ -21,7 +21,7 @@ before training do not.
 
 from __future__ import annotations
 
-from unrolled.reproduce.elman1990.criteria import Criterion
+from unrolled.reproduce.claims import Criterion
 
 NAME = "pascanu2013"
 LENGTHS = (50, 100, 150, 200)

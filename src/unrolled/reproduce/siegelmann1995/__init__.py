@@ -3,17 +3,15 @@ nobody learnt."""
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
-from importlib.metadata import version
 
 import torch
 
-from unrolled.reproduce.bench import Bench
+from unrolled.reproduce.bench import Bench, written
+from unrolled.reproduce.claims import Claim
 from unrolled.reproduce.report import Report, Row, Section
 from unrolled.reproduce.siegelmann1995 import automaton, construction, criteria
 from unrolled.reproduce.siegelmann1995.construction import STEPS
-from unrolled.reproduce.siegelmann1995.criteria import Claim
 from unrolled.reproduce.siegelmann1995.experiments import (
     NAMED,
     Simulated,
@@ -39,8 +37,7 @@ def reproduce(bench: Bench) -> Report:
     about = (
         "Siegelmann & Sontag, “On the computational power of neural nets”, JCSS 50 (1995). The networks are "
         f"`{EQUATION}`; their weights are written down, not learnt. The criteria were written before any of them was "
-        f"run. Written by `unrolled reproduce {NAME} -o docs/results.md`. Machine: {platform.machine()}; torch "
-        f"{version('torch')}."
+        f"run. {written(NAME)}"
     )
     return Report(NAME, about, [_automata(bench), _machines(bench), _precision(bench)])
 

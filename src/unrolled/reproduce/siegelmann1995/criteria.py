@@ -8,53 +8,42 @@ automaton fits into units that are 0 or 1 is older (Kleene 1956; Minsky 1967).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What the paper says, where, the number that is measured, and what it must be."""
-
-    said: str
-    where: str
-    what: str
-    wanted: str
-
+from unrolled.reproduce.claims import Claim
 
 AUTOMATON = Claim(
     "a finite automaton is simulated in real time, one step for each symbol",
-    "section 1; the construction with a unit for each state and symbol",
     "strings of new automata after each symbol of which the network is in the right state",
     "all",
+    "section 1; the construction with a unit for each state and symbol",
 )
 STACKS = Claim(
     "a machine with two stacks is simulated, each step in a constant number of steps of the network",
-    "section 3 and 4: stacks in base 4 with the digits 1 and 3",
     "runs of which the state and both stacks are right after every step of the machine, in exact fractions",
     "all",
+    "section 3 and 4: stacks in base 4 with the digits 1 and 3",
 )
 CONSTANT = Claim(
     "the slowdown is constant: it depends on neither the input nor the length of the run",
-    "section 4: four steps of the network for each of the machine, which section 4.3 brings down to one",
     "steps of the network for each step of the machine",
     "the same in all runs, at most 4",
+    "section 4: four steps of the network for each of the machine, which section 4.3 brings down to one",
 )
 HALTS = Claim(
     "the network computes what the machine computes, and halts when it halts",
-    "theorem 1",
     "inputs whose result, read from the stack when the halting state is reached, is that of arithmetic",
     "all",
+    "theorem 1",
 )
 PRECISION = Claim(
     "the precision that is needed grows with the length of the stacks, two bits for each symbol",
-    "section 3: a stack of n symbols is a number of n digits in base 4",
     "longest words that are reversed without an error, all of 200 words: float64, float32",
     "26 (53 bits) and 12 (24 bits); in fractions 200 and more",
+    "section 3: a stack of n symbols is a number of n digits in base 4",
 )
 RANDOM = Claim(
     "the weights are what computes: networks of the same equation with other weights do not",
-    "nothing in the paper; what an untrained network is elsewhere",
     "runs that are right after every step with the same weights in other places",
     "none",
+    "nothing in the paper; what an untrained network is elsewhere",
 )
 CLAIMS = (AUTOMATON, STACKS, CONSTANT, HALTS, PRECISION, RANDOM)
