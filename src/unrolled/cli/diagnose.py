@@ -54,7 +54,7 @@ def diagnose(
         A file, a folder, a glob, or - for standard input; without it, what the run held out of its own text.
     limits
         What limits the model: memory, capacity, optimisation or data, with the evidence and what to try next. Copies
-        of the network are trained further for this, on the run's own text; it takes as long as some 900 updates.
+        of the network are trained further for this, on the run's own text; it takes some minutes.
     truncation
         How wrong the gradient becomes when it flows back only k2 steps: its cosine with the exact one, and its norm.
     flow
@@ -89,7 +89,7 @@ def diagnose(
     batches
         Of so many lanes, each somewhere else in the text, for --truncation.
     updates
-        Of each of the six trainings of --limits; 150.
+        Of each of the six trainings of --limits; half as many as the run made, at least 150 and at most 600.
     output
         A picture of the one measurement that was asked for; its ending is the format (.svg, .png, .pdf).
     json

@@ -17,7 +17,7 @@ from unrolled.diagnose.horizon import BACK, InfluenceHorizon, influence_horizon
 from unrolled.diagnose.horizon import WARM_UP as BEFORE_HORIZON
 from unrolled.diagnose.jacobians import PRODUCTS, jacobian_report
 from unrolled.diagnose.jacobians import WARM_UP as BEFORE_PRODUCTS
-from unrolled.diagnose.limits import UPDATES, summarise
+from unrolled.diagnose.limits import summarise
 from unrolled.diagnose.limits.plot import limits_plot
 from unrolled.diagnose.lyapunov import WARM_UP as BEFORE_EXPONENTS
 from unrolled.diagnose.lyapunov import lyapunov_spectrum
@@ -103,7 +103,7 @@ def subject(run: Path, text: str | None) -> Subject:
 
 
 def _limits(of: Subject, options: Options) -> Measuring:
-    return summarise(of.name, updates=options.updates or UPDATES)
+    return summarise(of.name, updates=options.updates)
 
 
 def _truncation(of: Subject, options: Options) -> Measuring:

@@ -23,7 +23,7 @@ from unrolled.training.config import TrainConfig
 from unrolled.training.evaluation import part
 from unrolled.training.material import own_text
 
-UPDATES = 150  # of each probe
+FEWEST, MOST = 150, 600  # updates of a probe, which makes half as many as its run did
 LANES, POSITIONS = 16, 2  # places from which the influence horizon is looked for
 LEAST = 500  # symbols that must be held out
 
@@ -91,13 +91,14 @@ class Evidence:
         return min(self.back, self.back if self.horizon is None else self.horizon)
 
 
-def gather(of: Subject, updates: int = UPDATES) -> Generator[float, None, Evidence]:
+def gather(of: Subject, updates: int | None = None) -> Generator[float, None, Evidence]:
     """Measure, yielding the share done: passes over samples of the text, and five or six trainings of so many
-    ``updates``.
+    ``updates`` (None: half as many as the run made, at least 150 and at most 600).
 
     Raises:
         DataError: too little text is held out for anything to be said; ConfigurationError: the equations have no state.
     """
+    updates = min(MOST, max(FEWEST, of.past.updates // 2)) if updates is None else updates
     if updates < 1:
         raise ConfigurationError(f"--updates is {updates}; a probe trains for at least 1")
     if len(of.held_out) < LEAST:
@@ -105,13 +106,13 @@ def gather(of: Subject, updates: int = UPDATES) -> Generator[float, None, Eviden
             f"only {len(of.held_out):,} symbols were held out, too few to tell luck from skill: {LEAST} are needed, "
             f"that is a text of some {20 * LEAST:,}"
         )
-    gauge = Gauge.of(of.layer, of.training, of.held_out)
+    gauge = Gauge.of(of.training, of.held_out)
     horizon, seen = yield from part(_horizon(of), 0.0, 0.1)
     back = of.config.truncation.back
     reach = back if horizon is None else min(back, horizon)
     lag, silence = yield from part(_lag(of, gauge, reach), 0.1, 0.2)
     probes = yield from part(probe(of.layer, of.description, of.config, of.training, gauge, updates), 0.2, 1.0)
-    training, held_out = map(mean_of, gauge.losses)
+    training, held_out = map(mean_of, gauge.losses(of.layer))
     return Evidence(
         len(of.training), of.description.hidden, of.config.learning_rate, back, training, held_out,
         held_out + -training, shift(gauge.training, gauge.held_out, of.description.vocabulary), horizon, seen, lag,

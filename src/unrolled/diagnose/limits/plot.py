@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from unrolled.diagnose.limits.probes import Gain
 from unrolled.diagnose.limits.samples import ERRORS, Mean
 from unrolled.diagnose.limits.summary import Limit, Summary
 from unrolled.diagnose.limits.verdicts import worth
@@ -31,11 +32,19 @@ def limits_plot(found: Summary) -> Any:
 def _rows(found: Summary) -> list[tuple[str, Mean, Limit]]:
     measured, probes = found.measured, found.measured.probes
     rows: list[tuple[str, Mean | None, Limit]] = [
-        (f"{probes.updates} more updates, rate {probes.best.rate:g}", probes.best.held_out, "optimisation"),
-        (f"… and {probes.units} units for {measured.units}", probes.wider, "capacity"),
-        (f"… and gradients through {probes.back} steps for {measured.back}", probes.longer, "memory"),
+        (f"{probes.updates} more updates, rate {probes.best.rate:g}", probes.best.gain.held_out, "optimisation"),
+        (f"… and {probes.units} units for {measured.units}", _held_out(probes.wider), "capacity"),
+        (
+            f"… and gradients through {probes.back} steps for {measured.back}",
+            _held_out(probes.longer),
+            "memory",
+        ),
         ("held-out less training loss", measured.gap, "data"),
     ]
     if measured.lag is not None:
         rows.insert(3, (f"the symbol {measured.lag.lag} steps back", measured.lag.gain, "memory"))
     return [(name, gain, limit) for name, gain, limit in rows if gain is not None]
+
+
+def _held_out(gain: Gain | None) -> Mean | None:
+    return None if gain is None else gain.held_out

@@ -5,7 +5,7 @@ Each is tried: a copy is trained further for some updates, and losses are measur
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,27 +24,41 @@ USUAL, NEAR = 0.002, 3.0  # a rate that suits most networks here, tried where no
 LONGER, LEAST_LONGER = 4, 50  # times as many steps back, and at least so many
 SEED = 7
 
+Both = tuple[Losses, Losses]  # of training text, and of held-out text
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a change takes off the loss of training text and of held-out text."""
+
+    training: Mean
+    held_out: Mean
+
+    def surely(self, more: float) -> bool:
+        """Is it surely more than that on held-out text, and surely a gain on training text? Less of what was learnt by
+        heart is no gain."""
+        return self.held_out.surely(more) and self.training.surely(0.0)
+
 
 @dataclass(frozen=True)
 class Further:
-    """What further training with a learning rate takes off the loss, of training text and of held-out text."""
+    """What training on at a ``rate`` brings."""
 
     rate: float
-    training: Mean
-    held_out: Mean
+    gain: Gain
 
 
 @dataclass(frozen=True)
 class Probes:
     """``further``: the same network trained on, with several rates. ``wider`` with ``units`` instead, and ``longer``
-    with a gradient that flows ``back`` so many steps: what these take off the loss of held-out text beyond what the
-    same network does at the best of the rates, ``best``, and with as many updates. None: that could not be tried."""
+    with a gradient that flows ``back`` so many steps: what these take off the losses beyond what the same network does
+    at the best of the rates, ``best``, and with as many updates. None: that could not be tried."""
 
     updates: int
     further: tuple[Further, ...]
-    wider: Mean | None
+    wider: Gain | None
     units: int
-    longer: Mean | None
+    longer: Gain | None
     back: int
 
     @property
@@ -55,23 +69,24 @@ class Probes:
 
 @dataclass(frozen=True, eq=False)
 class Gauge:
-    """The places at which losses are measured, and what they are of a network as it is."""
+    """The places at which losses are measured, in training text and in held-out text."""
 
     training: Sample
     held_out: Sample
-    losses: tuple[Losses, Losses]
 
     @classmethod
-    def of(cls, layer: Recurrent, training: Documents, held_out: Documents) -> Gauge:
+    def of(cls, training: Documents, held_out: Documents) -> Gauge:
         """Spread over both parts of a text."""
-        samples = Sample.of(training), Sample.of(held_out)
-        return cls(*samples, (samples[0].losses(layer), samples[1].losses(layer)))
+        return cls(Sample.of(training), Sample.of(held_out))
 
-    def gained(self, layer: Recurrent, rate: float) -> Further:
-        """How much less the losses of this network are."""
-        samples = self.training, self.held_out
-        gains = [mean_of(old - each.losses(layer)) for old, each in zip(self.losses, samples, strict=True)]
-        return Further(rate, *gains)
+    def losses(self, layer: Recurrent) -> Both:
+        """Those of a network."""
+        return self.training.losses(layer), self.held_out.losses(layer)
+
+
+def gain(before: Both, after: Both) -> Gain:
+    """How much less the losses are, place by place."""
+    return Gain(*(mean_of(one - other) for one, other in zip(before, after, strict=True)))
 
 
 def probe(
@@ -81,25 +96,24 @@ def probe(
     rates, plan = rates_near(config.learning_rate), Plan.of(config, updates)
     trials, done = len(rates) + 2, 0
 
-    def train(start: Recurrent, how: Plan) -> Generator[float, None, Recurrent]:
+    def train(start: Recurrent, how: Plan) -> Generator[float, None, Both]:
         nonlocal done
         found = yield from part(trained(start, text, config, how), done / trials, (done + 1) / trials)
         done += 1
-        return found
+        return gauge.losses(found)
 
-    further, networks = [], {}
+    before, after = gauge.losses(layer), dict[float, Both]()
     for rate in rates:
-        networks[rate] = yield from train(layer, replace(plan, rate=rate))
-        further.append(gauge.gained(networks[rate], rate))
+        after[rate] = yield from train(layer, replace(plan, rate=rate))
+    further = tuple(Further(rate, gain(before, losses)) for rate, losses in after.items())
     plan = replace(plan, rate=_best(further).rate)
-    same = gauge.held_out.losses(networks[plan.rate])
     wider = longer = None
     if (larger := _larger(layer, description, config)) is not None:
-        wider = mean_of(same - gauge.held_out.losses((yield from train(larger, plan))))
+        wider = gain(after[plan.rate], (yield from train(larger, plan)))
     back = max(LONGER * config.truncation.back, LEAST_LONGER)
     if _fits(text, plan.longer(back)):
-        longer = mean_of(same - gauge.held_out.losses((yield from train(layer, plan.longer(back)))))
-    return Probes(updates, tuple(further), wider, grown(description.hidden), longer, back)
+        longer = gain(after[plan.rate], (yield from train(layer, plan.longer(back))))
+    return Probes(updates, further, wider, grown(description.hidden), longer, back)
 
 
 def rates_near(rate: float) -> tuple[float, ...]:
@@ -113,8 +127,8 @@ def rates_near(rate: float) -> tuple[float, ...]:
     return tuple(found if near else [*found, USUAL])
 
 
-def _best(further: list[Further] | tuple[Further, ...]) -> Further:
-    return max(further, key=lambda each: each.training.nats)
+def _best(further: Sequence[Further]) -> Further:
+    return max(further, key=lambda each: each.gain.training.nats)
 
 
 def _larger(layer: Recurrent, description: ModelDescription, config: TrainConfig) -> Recurrent | None:

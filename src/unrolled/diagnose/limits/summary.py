@@ -9,7 +9,7 @@ from unrolled.diagnose.limits.evidence import Evidence
 from unrolled.diagnose.plain import plain
 
 Limit = Literal["memory", "capacity", "optimisation", "data"]
-Verdict = Literal["limits it", "no sign of it", "not measured"]
+Verdict = Literal["limits it", "no sign of it", "cannot be told"]
 
 
 @dataclass(frozen=True)

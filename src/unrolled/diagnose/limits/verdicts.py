@@ -44,8 +44,8 @@ def _headline(evidence: Evidence, findings: tuple[Finding, ...]) -> str:
     if limits:
         others = f", then {' and '.join(limits[1:])}" if limits[1:] else ""
         return f"This model ({loss}) is limited by {limits[0]}{others}."
-    unknown = [each.limit for each in findings if each.verdict == "not measured"]
-    but = f"; {' and '.join(unknown)} could not be measured" if unknown else ""
+    unknown = [each.limit for each in findings if each.verdict == "cannot be told"]
+    but = f"; {' and '.join(unknown)} cannot be told" if unknown else ""
     return f"Nothing that was measured limits this model ({loss}){but}."
 
 
@@ -53,15 +53,14 @@ def _optimisation(evidence: Evidence) -> tuple[Finding, float]:
     """Does training it further, with some rate, help?"""
     probes, least = evidence.probes, worth(evidence)
     best = probes.best
-    limits = best.held_out.surely(least)
+    limits = best.gain.surely(least)
     said = [
         f"After {probes.updates} more updates at the rate {best.rate:g}, the best of {_rates(evidence)}, the loss of "
-        f"training text is {_lower(best.training)}, that of held-out text {_lower(best.held_out)}.",
+        f"training text is {_lower(best.gain.training)}, that of held-out text {_lower(best.gain.held_out)}.",
         *_past(evidence),
     ]
-    return Finding(
-        "optimisation", _verdict(limits), tuple(said), _faster(evidence) if limits else ""
-    ), best.held_out.nats
+    advice = _faster(evidence) if limits else ""
+    return Finding("optimisation", _verdict(limits), tuple(said), advice), best.gain.held_out.nats
 
 
 def _faster(evidence: Evidence) -> str:
@@ -92,16 +91,16 @@ def _capacity(evidence: Evidence, done: bool) -> tuple[Finding, float]:
     probes, least = evidence.probes, worth(evidence)
     if probes.wider is None:
         why = "These equations have no larger network that computes the same: none could be compared."
-        return Finding("capacity", "not measured", (why,)), 0.0
+        return Finding("capacity", "cannot be told", (why,)), 0.0
     said = (
         f"With {probes.units} units in place of {evidence.units}, and as many more updates, the loss of held-out text "
-        f"is {_lower(probes.wider)} than with {evidence.units} and these updates.",
+        f"is {_lower(probes.wider.held_out)} than with {evidence.units} and these updates.",
     )
     if not done:
-        return Finding("capacity", "not measured", (*said, UNTOLD)), 0.0
+        return Finding("capacity", "cannot be told", (*said, UNTOLD)), 0.0
     limits = probes.wider.surely(least)
     advice = f"More units: --hidden {probes.units}, or another layer." if limits else ""
-    return Finding("capacity", _verdict(limits), said, advice), probes.wider.nats
+    return Finding("capacity", _verdict(limits), said, advice), probes.wider.held_out.nats
 
 
 UNTOLD = "It still gains from training as it is, so that what trains faster cannot be told from what can do more."
@@ -114,10 +113,10 @@ def _memory(evidence: Evidence, done: bool) -> tuple[Finding, float]:
     helps = longer is not None and longer.surely(least) and done
     said = (_felt(evidence), _beyond(evidence), _further_back(evidence))
     if lag is None and longer is None:
-        return Finding("memory", "not measured", said), 0.0
-    cost = max(lag.gain.nats if lag and told else 0.0, longer.nats if longer and helps else 0.0)
+        return Finding("memory", "cannot be told", said), 0.0
+    cost = max(lag.gain.nats if lag and told else 0.0, longer.held_out.nats if longer and helps else 0.0)
     untold = lag is not None and lag.gain.surely(least) and not told
-    verdict: Verdict = "not measured" if untold else _verdict(told or helps)
+    verdict: Verdict = "cannot be told" if untold else _verdict(told or helps)
     advice = _look_back(evidence, told) if told or helps else ""
     return Finding("memory", verdict, (*said, UNTOLD) if untold else said, advice), cost
 
@@ -148,7 +147,7 @@ def _further_back(evidence: Evidence) -> str:
         return f"The text is too short for windows of {evidence.probes.back} steps: they were not tried."
     return (
         f"With a gradient that flows back {evidence.probes.back} steps, and as many more updates, the loss of held-out "
-        f"text is {_lower(longer)} than with {evidence.back} and these updates."
+        f"text is {_lower(longer.held_out)} than with {evidence.back} and these updates."
     )
 
 
