@@ -12,8 +12,25 @@ LETTERS = np.array(list("abcdefgh"))
 def markov(length: int, seed: int = 0, order: int = 2) -> str:
     """A text in which the last ``order`` letters tell all there is to know of the next; the chain is always the same,
     ``seed`` draws the text."""
+    return _walk(_chain(order).cumsum(1), length, order, np.random.default_rng(seed))
+
+
+def entropy(order: int = 2) -> float:
+    """Nats a letter of these texts: − Σ π(s) p(x | s) ln p(x | s), π where the chain comes to rest."""
+    chain, count = _chain(order), len(LETTERS)
+    rest = np.full(len(chain), 1 / len(chain))
+    for _ in range(500):
+        moved = np.zeros_like(rest)
+        for letter in range(count):
+            np.add.at(moved, (np.arange(len(chain)) * count + letter) % len(chain), rest * chain[:, letter])
+        rest = moved
+    return float(-(rest[:, None] * chain * np.log(np.maximum(chain, 1e-300))).sum())
+
+
+def _chain(order: int) -> np.ndarray:
+    """The probability of each letter after each state, the last letters as a number."""
     chain = np.random.default_rng(1).dirichlet(np.full(len(LETTERS), 0.3), size=(len(LETTERS),) * order)
-    return _walk(chain.reshape(-1, len(LETTERS)).cumsum(1), length, order, np.random.default_rng(seed))
+    return chain.reshape(-1, len(LETTERS))
 
 
 def _walk(chain: np.ndarray, length: int, order: int, random: np.random.Generator) -> str:

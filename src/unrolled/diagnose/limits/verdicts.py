@@ -153,9 +153,9 @@ def _further_back(evidence: Evidence) -> str:
 
 def _look_back(evidence: Evidence, told: bool) -> str:
     """What to change: the windows where these are too short, else what carries the state."""
-    needed = evidence.lag.lag if told and evidence.lag else evidence.probes.back
-    if needed > evidence.back:
-        return f"Let the gradient flow further back: --sequence-length {max(2 * needed, evidence.probes.back)}."
+    needed = 2 * evidence.lag.lag if told and evidence.lag else evidence.probes.back
+    if needed > 2 * evidence.back or not told:
+        return f"Let the gradient flow further back: --sequence-length {needed}."
     return (
         "Let the state last longer: gates (--recurrence gru or lstm, --forget-bias 1), --initialisation orthogonal, or "
         "a larger --spectral-radius."
