@@ -89,7 +89,7 @@ def diagnose(
     batches
         Of so many lanes, each somewhere else in the text, for --truncation.
     updates
-        Of each of the six trainings of --limits; half as many as the run made, at least 150 and at most 600.
+        Of each of the trainings of --limits; half as many as the run made, at least 150 and at most 600.
     output
         A picture of the one measurement that was asked for; its ending is the format (.svg, .png, .pdf).
     json

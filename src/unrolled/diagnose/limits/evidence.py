@@ -92,7 +92,7 @@ class Evidence:
 
 
 def gather(of: Subject, updates: int | None = None) -> Generator[float, None, Evidence]:
-    """Measure, yielding the share done: passes over samples of the text, and five or six trainings of so many
+    """Measure, yielding the share done: passes over samples of the text, and seven to nine trainings of so many
     ``updates`` (None: half as many as the run made, at least 150 and at most 600).
 
     Raises:
