@@ -49,8 +49,8 @@ def joined(*content: object) -> Html:
     return Html("".join(map(text, content)))
 
 
-def table(titles: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> Html:
-    """Rows under titles; the first cell of each names it."""
+def table(titles: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "", words: bool = False) -> Html:
+    """Rows under titles; the first cell of each names it; the others hold numbers, or ``words``."""
     head = element("tr", *(element("th", title, scope="col") for title in titles))
     body = [
         element("tr", element("th", row[0], scope="row"), *(element("td", cell) for cell in row[1:])) for row in rows
@@ -62,6 +62,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[object]], caption: str 
             element("caption", caption) if caption else "",
             element("thead", head),
             element("tbody", *body),
+            class_="words" if words else None,
         ),
         class_="scrolls",
     )

@@ -23,6 +23,8 @@ VARIABLES = {color: f"var(--{name})" for color, name in NAMES.items()} | {
     "#ffffff": "var(--paper)",
 }
 MANY = 100  # markers of one kind that are drawn as one path
+FAINTEST = 0.5  # of such dots, which no longer add up where they lie on each other
+WIDEST = 11.0  # inches, beyond which the letters would be too small in the width of a page
 WIDEN = 4 / 3  # CSS pixels to a point
 COLOR, LINK = re.compile(r"#[0-9a-f]{6}\b"), re.compile(r"url\(#([^)]+)\)")
 LONG, NUMBER = re.compile(r"-?\d+\.\d{3,}"), re.compile(r"-?\d+(?:\.\d+)?")
@@ -57,9 +59,12 @@ def inline(figure: Any, prefix: str, label: str) -> Html:
 def _drawn(figure: Any) -> str:
     """The figure as matplotlib writes it: the same text every time."""
     from matplotlib import rc_context
+    from matplotlib.lines import Line2D
 
-    for artist in figure.findobj(lambda artist: artist.get_rasterized()):
-        artist.set_rasterized(False)  # a bitmap would keep the colours of a light page
+    for line in figure.findobj(Line2D):
+        line.set_rasterized(False)  # a bitmap of dots would keep the colours of a light page
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(min(width, WIDEST), height)
     buffer = io.StringIO()
     with rc_context({"svg.hashsalt": "unrolled", "svg.fonttype": "none"}), warnings.catch_warnings():
         # the letters are drawn by the reader's fonts; matplotlib's only guess how wide they are
@@ -80,7 +85,8 @@ def _join_markers(group: ElementTree.Element, root: ElementTree.Element) -> None
     for use in list(group):
         group.remove(use)
     drawn = {"fill": "none", "stroke": style.get("fill", "#000000"), "stroke-width": f"{2 * size:g}"}
-    drawn |= {"stroke-linecap": "round", "opacity": style.get("opacity", style.get("fill-opacity", "1"))}
+    opacity = max(FAINTEST, float(style.get("opacity", style.get("fill-opacity", "1"))))
+    drawn |= {"stroke-linecap": "round", "opacity": f"{opacity:g}"}
     style_text = "; ".join(f"{key}: {value}" for key, value in drawn.items())
     ElementTree.SubElement(group, "path", {"d": points, "style": style_text})
 

@@ -68,6 +68,8 @@ def _column(events: Sequence[Mapping[str, Any]], name: str) -> Array:
 def learning_plot(found: Learning) -> Any:
     """Three panels against the step: losses, the gradient's norm with its threshold, the learning rate."""
     figure, (loss, norm, rate) = panels(3)
+    from matplotlib.ticker import LogLocator
+
     _draw(loss, found.steps, found.losses, BLUE, "training")
     if found.held_out:
         loss.plot(
@@ -82,6 +84,9 @@ def learning_plot(found: Learning) -> Any:
     norm.set(title="norm of the gradient, before clipping")
     if (found.norms > 0).any():
         norm.set_yscale("log")
+        norm.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        norm.yaxis.set_major_formatter("{x:g}")
+        norm.yaxis.set_minor_formatter("")
     rate.plot(found.steps, found.rates, color=BLUE)
     rate.set(title="learning rate", ylim=(0, None))
     for axes in (loss, norm, rate):

@@ -43,6 +43,24 @@ def steps(count: int | None) -> str:
     return "no number of steps" if count is None else f"{count:,} step{'s' * (count != 1)}"
 
 
+def percent(share: float) -> str:
+    """A share of one.
+
+    >>> percent(0.01), percent(0.5), percent(0.0012)
+    ('1 %', '50 %', '0.12 %')
+    """
+    return f"{number(100 * share)} %"
+
+
+def seen(symbol: str) -> str:
+    r"""A symbol in a line of words.
+
+    >>> seen(" "), seen("\n"), seen("a")
+    ('␣', '↵', 'a')
+    """
+    return "␣" if symbol == " " else shown(symbol)
+
+
 def learning_reading(found: Learning) -> str:
     """Losses at the best step, and how often the gradient was clipped."""
     said = []
@@ -68,7 +86,7 @@ def learning_reading(found: Learning) -> str:
 
 def horizon_reading(found: InfluenceHorizon) -> str:
     """How far back an input is felt, measured and predicted, and which convolutions see as far."""
-    share, predicted = f"{found.share:.0%}", _predicted(found)
+    share, predicted = percent(found.share), _predicted(found)
     if found.steps is None:
         return (
             f"After {found.back} steps, as far back as was looked, an input typically still has at least {share} of "
@@ -101,7 +119,7 @@ def flow_reading(found: GradientFlow) -> str:
         norms = flow.states[state]
         said.append(
             f"Of {names[loss]} the gradient with respect to {state} has a norm of {number(norms[-1])} at the last step "
-            f"and of {number(norms[-1 - back])} {steps(back)} before it; at least 1 % of its largest norm still stands "
+            f"and, {steps(back)} before it, of {number(norms[-1 - back])}; 1 % of its largest norm still stands "
             f"{steps(reach[state])} before the last."
         )
     return " ".join(said)
@@ -164,11 +182,11 @@ def states_reading(found: StateSpace) -> str:
     parts = found.trained.components
     controls = [each.components.needed() for each in found.controls]
     low, high = min(controls, default=0), max(controls, default=0)
-    untrained = f", of untrained networks {low if low == high else f'{low} to {high}'}" if controls else ""
-    two = float(parts.shares[:2].sum())
+    untrained = f" ({low if low == high else f'{low} to {high}'} in untrained networks)" if controls else ""
+    two = percent(float(parts.shares[:2].sum()))
     return (
-        f"{parts.needed()} of {parts.mean.shape[0]:,} directions hold 90 % of the variance of {found.state}{untrained}; "
-        f"the two that are drawn hold {two:.0%}."
+        f"90 % of the variance of {found.state} lies along {parts.needed()} of {parts.mean.shape[0]:,} directions"
+        f"{untrained}; the two that are drawn hold {two}."
     )
 
 
@@ -186,11 +204,12 @@ def what_if_reading(found: WhatIf) -> str:
     """Where which symbol is changed, how much of the prediction moves, and when that is forgotten."""
     moved = found.variation.values
     most, gone = max(moved), found.variation.forgotten(FADED)
-    end = f"is below a tenth of it from step {gone} on" if gone is not None else "never falls below a tenth of it"
+    end = f"falls below a tenth of its most for good at step {gone}" if gone is not None else "is not forgotten"
+    later = f", {percent(most)} at step {moved.index(most)}, the most," if moved.index(most) else ""
     return (
-        f"At position {found.position:,} of the text “{shown(found.instead)}” is read in place of "
-        f"“{shown(found.was)}”: {moved[0]:.1%} of the probability of the next symbol moves at once, {most:.1%} at most "
-        f"(step {moved.index(most)}), and what moves {end}, of {len(moved)} that were followed."
+        f"At position {found.position:,} of the text “{seen(found.instead)}” is read in place of “{seen(found.was)}”: "
+        f"{percent(moved[0])} of the probability of the next symbol moves at once{later} and what moves {end}, of "
+        f"{len(moved)} steps that were followed."
     )
 
 

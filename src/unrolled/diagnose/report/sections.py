@@ -16,7 +16,7 @@ from unrolled.diagnose.report.colouring import coloured
 from unrolled.diagnose.report.elements import Html, element, joined, table
 from unrolled.diagnose.report.inline import inline
 from unrolled.diagnose.report.learning import Learning, learning_plot
-from unrolled.diagnose.report.readings import number
+from unrolled.diagnose.report.readings import number, seen
 from unrolled.diagnose.shading import shown
 from unrolled.diagnose.state_plots import dendrogram_plot, trajectory_plot, what_if_plot
 from unrolled.diagnose.state_space import StateSpace
@@ -168,13 +168,13 @@ def states(found: StateSpace) -> Html:
 def tokens(found: TokenTree) -> Html:
     """Which symbols the network holds to be alike, as a tree beside that of an untrained network."""
     rows: Rows = [
-        [place, " ".join("␣" if name == " " else shown(name) for name in branch.names)]
-        for place, branch in enumerate(found.tree.cut(BRANCHES), 1)
+        [place, " ".join(map(seen, branch.names))] for place, branch in enumerate(found.tree.cut(BRANCHES), 1)
     ]
     return picture(
         dendrogram_plot(found), "tokens", "Symbols as a tree, joined by the distance of the mean states at them, of "
         "the trained network and of an untrained one.", readings.tokens_reading(found),
-        table(["branch", "symbols"], rows, "The largest branches of the trained network's tree."),
+        table(["branch", "symbols"], rows, "The largest branches of the trained network's tree.",
+              words=True),
     )  # fmt: skip
 
 
@@ -183,8 +183,8 @@ def what_if(found: WhatIf) -> Html:
     symbols = (found.instead, *found.symbols[1:])
     state, curve = [*found.states.items()][-1]
     rows: Rows = [
-        [step, shown(symbols[step]), number(curve.values[step]), number(found.divergence.values[step]),
-         number(found.variation.values[step]), " → ".join(dict.fromkeys(map(shown, found.likeliest[step])))]
+        [step, seen(symbols[step]), number(curve.values[step]), number(found.divergence.values[step]),
+         number(found.variation.values[step]), " → ".join(dict.fromkeys(map(seen, found.likeliest[step])))]
         for step in _rows(len(symbols))
     ]  # fmt: skip
     titles = ["step", "symbol", f"distance of {state}", "divergence, bits", "probability moved", "likeliest next"]
