@@ -266,8 +266,8 @@ def test_a_model_from_no_run(case):
 def test_large_networks_are_read_along_less(case):
     ids = np.zeros(50_000, dtype=np.int64)
     assert len(read(case.model, ids)) == 20_000
-    large = replace(case.model, layer=type(case.model.layer)("gru", x=8, h=300))
-    assert len(read(large, ids)) == 20_000 * 200_000 // sum(each.numel() for each in large.layer.parameters())
+    large = replace(case.model, layer=type(case.model.layer)("gru", x=8, h=600))
+    assert len(read(large, ids)) == 20_000 * 500_000 // sum(each.numel() for each in large.layer.parameters())
 
 
 def test_learning_by_hand(case):

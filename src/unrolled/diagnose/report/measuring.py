@@ -34,7 +34,7 @@ Measuring = Generator[float, None, Any]
 UNITS = 160  # units of the state, up to which the horizon is measured at as many places as elsewhere
 ALL_EXPONENTS, LEADING = 256, 32  # components of the state, up to which all exponents are measured; else so many
 JACOBIANS = 512  # components of the state, up to which whole Jacobians are multiplied
-PARAMETERS, SHORTEST = 200_000, 4_000  # parameters up to which READ symbols are read; the fewest that are
+PARAMETERS, SHORTEST = 500_000, 4_000  # parameters up to which READ symbols are read; the fewest that are
 
 
 @dataclass(frozen=True)
