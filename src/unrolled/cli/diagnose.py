@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json as json_format
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from unrolled.cli import OK, from_user
 from unrolled.cli.options import Switch
+from unrolled.cli.progress import followed
 from unrolled.errors import ConfigurationError
 
 
@@ -122,7 +122,7 @@ def diagnose(
     of = subject(run, text)
     reports = {}
     for number, name in enumerate(chosen):
-        reports[name] = found = _progress(MEASUREMENTS[name].measure(of, options), name, quiet or json)
+        reports[name] = found = followed(MEASUREMENTS[name].measure(of, options), f"measuring {name}", quiet or json)
         if output is not None:
             from unrolled.diagnose.plots import save
 
@@ -172,15 +172,3 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
         return None if text is None else tuple(int(part) for part in text.split(","))
     except ValueError:
         raise ConfigurationError(f"--back is {text!r}; it must be whole numbers such as 1,5,25") from None
-
-
-def _progress(shares: Any, name: str, quiet: bool) -> Any:
-    from rich.console import Console
-
-    console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
-    with console.status(f"measuring {name}") as status:
-        while True:
-            try:
-                status.update(f"measuring {name} {next(shares):.0%}")
-            except StopIteration as end:
-                return end.value

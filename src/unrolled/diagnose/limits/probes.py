@@ -17,7 +17,7 @@ from unrolled.diagnose.limits.samples import Losses, Mean, Sample, mean_of
 from unrolled.diagnose.limits.widening import grown, widened
 from unrolled.nn import Recurrent
 from unrolled.training.config import TrainConfig
-from unrolled.training.evaluation import part
+from unrolled.training.evaluation import within
 
 FACTORS = (0.1, 1.0, 10.0)  # of the run's learning rate
 USUAL, NEAR = 0.002, 3.0  # a rate that suits most networks here, tried where none of those is so near
@@ -99,7 +99,7 @@ def probe(
 
     def train(start: Recurrent, how: Plan) -> Generator[float, None, Both]:
         nonlocal done
-        found = yield from part(trained(start, text, config, how), done / trials, (done + 1) / trials)
+        found = yield from within(trained(start, text, config, how), done / trials, (done + 1) / trials)
         done += 1
         return gauge.losses(found)
 
