@@ -88,7 +88,7 @@ def test_the_flags_of_sample_and_eval():
 
 
 def test_the_flags_of_report():
-    assert flags_of("report") == ["--debug", "--limits", "--output", "--quiet", "--updates"]
+    assert flags_of("report") == ["--debug", "--limits", "--no-limits", "--output", "--quiet", "--updates"]
 
 
 def test_the_flags_of_replay():
