@@ -28,7 +28,10 @@ def finding(found, limit):
 def test_nothing_is_said_against_a_healthy_model():
     found = judge(evidence())
     assert found.limits == ()
-    assert found.headline == "Nothing that was measured limits this model (2.000 nats a symbol on held-out text)."
+    assert (
+        found.headline
+        == "Nothing that was measured limits this model (2.000 nats a symbol on a sample of held-out text)."
+    )
     assert {each.verdict for each in found.findings} == {"no sign of it"}
 
 

@@ -40,7 +40,7 @@ class Mean:
     error: float
 
     def __str__(self) -> str:
-        return f"{self.nats:.3f} ± {self.error:.3f}"
+        return f"{self.nats:.3f} ± {self.error:.3f}".replace("-", "−")
 
     def __add__(self, other: Mean) -> Mean:
         """Of two that know nothing of each other."""

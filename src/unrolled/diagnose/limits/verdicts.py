@@ -39,7 +39,7 @@ def worth(evidence: Evidence) -> float:
 
 
 def _headline(evidence: Evidence, findings: tuple[Finding, ...]) -> str:
-    loss = f"{evidence.held_out.nats:.3f} nats a symbol on held-out text"
+    loss = f"{evidence.held_out.nats:.3f} nats a symbol on a sample of held-out text"
     limits = [THINGS[each.limit] for each in findings if each.verdict == "limits it"]
     if limits:
         others = f", then {' and '.join(limits[1:])}" if limits[1:] else ""
