@@ -37,24 +37,6 @@ def config(tmp_path):
 
 
 @pytest.fixture
-def job(monkeypatch):
-    """The job of the run that a test begins or resumes, so that the test can break what is in it."""
-    found = []
-
-    class Last:
-        def __getattr__(self, name):
-            return getattr(found[-1], name)
-
-        def __setattr__(self, name, value):
-            setattr(found[-1], name, value)
-
-    for name in ("begin", "reopen"):
-        original = getattr(loop, name)
-        monkeypatch.setattr(loop, name, lambda *given, make=original: found.append(make(*given)) or found[-1])
-    return Last()
-
-
-@pytest.fixture
 def frames(tmp_path):
     """A run on numbers in time: 56 sequences, 7 batches an epoch."""
     rows = [{"frames": each.tolist(), "answer": float(each.sum())} for each in SEQUENCES]
