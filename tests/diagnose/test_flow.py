@@ -97,6 +97,23 @@ def test_two_layers_by_hand(embedding):
     compare(layer, run, torch.randint(0, V, (T + 1, B)))
 
 
+def test_a_read_out_with_a_softmax_by_hand():
+    """The loss is of the argument of the softmax, the logits."""
+    torch.manual_seed(0)
+    layer = language_model("elman", V, hidden=H, dtype=F64)
+
+    def run(own, ids):
+        h = torch.zeros(ids.shape[1], H, dtype=F64)
+        logits, hs = [], []
+        for p, x in zip(own, ids[:-1], strict=True):
+            h = kept(torch.tanh(p["U"].T[x] + h @ p["W"].T))
+            logits.append(h @ p["V"].T)
+            hs.append(h)
+        return logits, {"h": hs}
+
+    compare(layer, run, torch.randint(0, V, (T + 1, B)))
+
+
 def test_an_lstm_by_hand():
     torch.manual_seed(0)
     layer = language_model("lstm", V, hidden=H, dtype=F64)
@@ -220,6 +237,10 @@ def test_how_far_it_reaches():
     assert found["many-to-one"].reach() == {"h": 3}
     assert found["many-to-one"].reach(0.1) == {"h": 1}
     assert found["many-to-many"].reach() == {"h": 18}
+    with torch.no_grad():
+        layer.V.zero_()
+    found = measured(layer, torch.zeros(20, 2, dtype=torch.int64)).losses
+    assert [flow.reach() for flow in found.values()] == [{"h": 0}] * 2  # no gradient reaches anything
 
 
 def test_the_layer_is_left_as_it_was():
@@ -237,8 +258,9 @@ def test_what_cannot_be_measured():
         measured(layer, ids[:1])
     with pytest.raises(DataError, match=r"shape \(4,\); an answer is \(4, 2, 5\)"):
         measured(layer, ids, ids[:, 0])
-    with pytest.raises(DataError, match="0 to 5; there are 5 classes"):
-        measured(layer, ids[:2], torch.tensor([[0, 5], [1, 1]]))
+    for wrong, said in ((5, "0 to 5"), (-1, "-1 to 1")):
+        with pytest.raises(DataError, match=f"{said}; there are 5 classes"):
+            measured(layer, ids[:2], torch.tensor([[0, wrong], [1, 1]]))
     with pytest.raises(ConfigurationError, match="no dynamics"):
         measured(Recurrent("y_t = softmax(V x_t)", x=V, y=2), ids)
     two = "h_t = tanh(U x_t + W h_{t-1}); y_t = V h_t; z_t = A h_t; y : output; z : output"
