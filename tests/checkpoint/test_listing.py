@@ -113,7 +113,10 @@ def test_a_folder_is_named_however_it_is_written(tmp_path, monkeypatch):
     assert summaries(Path(".."))[0].name == "run"
 
 
-@pytest.mark.parametrize(("name", "said"), [("gone", "is missing"), ("file", "Not a dir"), ("a" * 300, "too long")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("gone", "gone does not exist; name a folder"), ("file", "file is no folder; name"), ("a" * 300, "too long")],
+)
 def test_what_is_no_folder(tmp_path, name, said):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match=said):

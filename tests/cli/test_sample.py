@@ -153,7 +153,7 @@ def test_files_that_cannot_be_read(run, capsys, tmp_path):
     for flags, code, reason in (
         (["--allowed", str(tmp_path / "absent")], 1, "cannot be read"),
         (["--prompts", str(tmp_path / "line")], 2, r"line, line 2: \d means nothing"),
-        (["--state", str(tmp_path / "absent")], 1, "is missing"),
+        (["--state", str(tmp_path / "absent")], 1, "a state to go on from is written by --save-state"),
         (["--state", str(tmp_path / "line")], 1, "is damaged"),
     ):
         assert main(["sample", run, "--seed", "1", *flags]) == code

@@ -105,7 +105,10 @@ def diagnose(
             raise ConfigurationError(f"--{name} is {number}; it must be at least 1")
     from unrolled.cli.hidden_states import read_change
     from unrolled.cli.measurements import MEASUREMENTS, Options, subject
+    from unrolled.diagnose import plots
 
+    if output is not None:
+        plots.check(output)
     assert run is not None  # _check has seen to it
     others = tuple(subject(other, text) for other in against or ())
     change = (0, "") if what_if is None else read_change(what_if)
@@ -114,15 +117,13 @@ def diagnose(
     reports = {}
     for number, name in enumerate(chosen):
         reports[name] = found = _progress(MEASUREMENTS[name].measure(of, options), name, quiet or json)
-        if output is not None:
-            from unrolled.diagnose.plots import save
-
-            save(MEASUREMENTS[name].plot(found), output)
         if not json:
             print("\n" * (2 * (number > 0)), end="")
             MEASUREMENTS[name].show(found)
     if json:
         print(json_format.dumps({"run": str(run), **{name: found.to_dict() for name, found in reports.items()}}))
+    if output is not None:  # last, so that what was measured is shown even where there is nothing to draw
+        plots.save(MEASUREMENTS[chosen[0]].plot(reports[chosen[0]]), output)
     return OK
 
 
@@ -151,8 +152,10 @@ def _check(
 def _cliff(output: Path | None, json: bool) -> int:
     if output is None or json:
         raise ConfigurationError("--cliff is a picture, without numbers: say where to, as in -o cliff.svg")
+    from unrolled.diagnose import plots
     from unrolled.diagnose.cliff import cliff_plot
 
+    plots.check(output)
     cliff_plot(output)
     return OK
 
