@@ -37,13 +37,13 @@ def lanes_of(ids):
 
 def contributions(run, layer, loss, ids):
     """Of each parameter, step by step, the mean over the lanes of the norm of the gradient of its copy."""
-    norms = {name: torch.zeros(T) for name, _ in layer.named_parameters()}
+    norms = {name: torch.zeros(T, dtype=F64) for name, _ in layer.named_parameters()}
     for lane in lanes_of(ids):
         own = copies(layer)
         loss(run(own, lane)[0], lane).backward()
         for name in norms:
             each = [step[name].grad for step in own]
-            norms[name] += torch.tensor([0.0 if g is None else g.norm().item() for g in each]) / B
+            norms[name] += torch.tensor([0.0 if g is None else g.norm().item() for g in each], dtype=F64) / B
     return {name: value.tolist() for name, value in norms.items()}
 
 
@@ -69,7 +69,7 @@ def compare(layer, run, ids):
         expected = contributions(run, layer, loss, ids)
         assert flow.parameters.keys() == expected.keys()
         for name, norms in expected.items():
-            assert flow.parameters[name] == pytest.approx(norms, rel=1e-5, abs=1e-9)  # float32 in the sum of lanes
+            assert flow.parameters[name] == pytest.approx(norms, rel=1e-10, abs=1e-14)
 
 
 def kept(tensor):
