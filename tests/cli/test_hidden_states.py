@@ -94,5 +94,5 @@ def test_changes_as_they_are_written():
     assert read_change("12==") == (12, "=")
     assert read_change("-1= ") == (-1, " ")
     assert read_change(r"0=\\") == (0, "\\")
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match="as in 120=x"):
         read_change(r"0=\q")

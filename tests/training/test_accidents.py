@@ -430,7 +430,7 @@ def test_the_record_holds_what_was_there(config, job):
 
 def test_ten_records_are_kept_and_the_others_said_not_to_be(config):
     config = dataclasses.replace(config, recurrence="irnn", learning_rate=1e4, on_accident="rollback")
-    with pytest.raises(UnrolledError):
+    with pytest.raises(UnrolledError, match="10th accident without 20 good updates"):
         list(train(config, corpus=CORPUS))
     folder = RunDirectory.open(config.run).path / "accidents"
     kept = sorted(int(path.name) for path in folder.iterdir())
