@@ -110,8 +110,9 @@ def test_the_cliff_needs_no_run(tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    ([], "say what to measure: --truncation, --flow"),
-    (["RUN", "TEXT"], "say what to measure"),
+    ([], "say which run"),
+    (["RUN", "TEXT"], "on the run's own text, and takes no other"),
+    (["RUN", "--updates", "0"], "--updates is 0; it must be at least 1"),
     (["--flow"], "say which run"),
     (["RUN", "--flow", "--lyapunov", "-o", "x.svg"], "-o is one picture, and 2 measurements are asked for: --flow, -"),
     (["RUN", "--flow", "--cliff"], "--cliff is a picture of its own"),

@@ -19,6 +19,7 @@ def diagnose(
     text: str | None = None,
     /,
     *,
+    limits: Switch = False,
     truncation: Switch = False,
     flow: Switch = False,
     jacobians: Switch = False,
@@ -35,6 +36,7 @@ def diagnose(
     lanes: int | None = None,
     back: str | None = None,
     batches: int = 4,
+    updates: int | None = None,
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
     json: Switch = False,
     quiet: Switch = False,
@@ -42,12 +44,17 @@ def diagnose(
 ) -> int:
     """Measure why a trained model behaves as it does; several measurements may be asked for at once.
 
+    Without a flag it says what limits the model: --limits.
+
     Parameters
     ----------
     run
         A run directory that `unrolled train TEXT` made; --cliff needs none.
     text
         A file, a folder, a glob, or - for standard input; without it, what the run held out of its own text.
+    limits
+        What limits the model: memory, capacity, optimisation or data, with the evidence and what to try next. Copies
+        of the network are trained further for this, on the run's own text; it takes some minutes.
     truncation
         How wrong the gradient becomes when it flows back only k2 steps: its cosine with the exact one, and its norm.
     flow
@@ -81,6 +88,8 @@ def diagnose(
         The steps k2 of --truncation, such as 1,5,25; by default 1,2,5,10,20,50,100,200.
     batches
         Of so many lanes, each somewhere else in the text, for --truncation.
+    updates
+        Of each of the six trainings of --limits; half as many as the run made, at least 150 and at most 600.
     output
         A picture of the one measurement that was asked for; its ending is the format (.svg, .png, .pdf).
     json
@@ -91,15 +100,15 @@ def diagnose(
         Show tracebacks.
     """
     asked = {
-        "truncation": truncation, "flow": flow, "jacobians": jacobians, "lyapunov": lyapunov, "horizon": horizon,
-        "states": states, "tokens": tokens, "units": units, "unit": unit is not None, "what-if": what_if is not None,
-        "cliff": cliff,
+        "limits": limits, "truncation": truncation, "flow": flow, "jacobians": jacobians, "lyapunov": lyapunov,
+        "horizon": horizon, "states": states, "tokens": tokens, "units": units, "unit": unit is not None,
+        "what-if": what_if is not None, "cliff": cliff,
     }  # fmt: skip
-    chosen = [name for name, wanted in asked.items() if wanted]
-    _check(run, text, chosen, list(asked), output=output is not None, against=bool(against))
+    chosen = [name for name, wanted in asked.items() if wanted] or ["limits"]
+    _check(run, text, chosen, output=output is not None, against=bool(against))
     if cliff:
         return _cliff(output, json=json)
-    numbers = {"steps": steps, "lanes": lanes, "batches": batches}
+    numbers = {"steps": steps, "lanes": lanes, "batches": batches, "updates": updates}
     for name, number in numbers.items():
         if number is not None and number < 1:
             raise ConfigurationError(f"--{name} is {number}; it must be at least 1")
@@ -112,7 +121,7 @@ def diagnose(
     assert run is not None  # _check has seen to it
     others = tuple(subject(other, text) for other in against or ())
     change = (0, "") if what_if is None else read_change(what_if)
-    options = Options(_numbers(back), lanes, batches, steps, others, unit or "", change)
+    options = Options(_numbers(back), lanes, batches, steps, others, unit or "", change, updates)
     of = subject(run, text)
     reports = {}
     for number, name in enumerate(chosen):
@@ -127,12 +136,8 @@ def diagnose(
     return OK
 
 
-def _check(
-    run: Path | None, text: str | None, chosen: list[str], asked: list[str], output: bool, against: bool
-) -> None:
+def _check(run: Path | None, text: str | None, chosen: list[str], output: bool, against: bool) -> None:
     """Do the flags fit together?"""
-    if not chosen:
-        raise ConfigurationError(f"say what to measure: {', '.join(f'--{name}' for name in asked)}")
     if output and len(chosen) > 1:
         raise ConfigurationError(
             f"-o is one picture, and {len(chosen)} measurements are asked for: --{', --'.join(chosen)}; ask for one"
@@ -143,6 +148,11 @@ def _check(
         raise ConfigurationError("say which run to measure: unrolled diagnose RUN")
     if against and "horizon" not in chosen:
         raise ConfigurationError("--against is for --horizon, which is not asked for")
+    if "limits" in chosen and text is not None:
+        raise ConfigurationError(
+            "--limits trains copies of the network further, on the run's own text, and takes no other; leave TEXT out, "
+            "or say what to measure on it, as in --horizon"
+        )
     if against and text is not None and from_user(text) == "-":
         raise ConfigurationError(
             "standard input can be read once only, and --against needs the text again: name a file"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from unrolled.cli import OK, from_user
 from unrolled.cli.options import Switch
-from unrolled.errors import CheckpointError, ConfigurationError
+from unrolled.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from unrolled.checkpoint.model import TrainedModel
@@ -123,14 +123,9 @@ def _text(
 def held_out(run: Path, vocabulary: Vocabulary) -> tuple[Documents, int]:
     """What a run held out of its text, and how many characters that has."""
     from unrolled.checkpoint import RunDirectory
-    from unrolled.training.config import from_dict
-    from unrolled.training.material import read_configured
+    from unrolled.training.material import own_text
 
-    document: dict[str, Any] = RunDirectory.open(run).read("config")
-    config = from_dict(document["train"])
-    corpus = read_configured(config)
-    if corpus.sha256 != document["corpus"]["sha256"]:
-        raise CheckpointError(f"the text that {run} was trained on has changed since; give the TEXT to evaluate on")
+    config, corpus = own_text(RunDirectory.open(run))
     return corpus.documents("validation", vocabulary, config.documents), corpus.validation_characters
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unrolled.checkpoint import RunDirectory, load
-from unrolled.cli import dynamics, from_user, hidden_states
+from unrolled.cli import dynamics, from_user, hidden_states, limits
 from unrolled.cli.eval import held_out
 from unrolled.data.corpora import read_text
 from unrolled.diagnose import dynamics_plots, plots, state_plots
@@ -17,6 +17,8 @@ from unrolled.diagnose.horizon import BACK, InfluenceHorizon, influence_horizon
 from unrolled.diagnose.horizon import WARM_UP as BEFORE_HORIZON
 from unrolled.diagnose.jacobians import PRODUCTS, jacobian_report
 from unrolled.diagnose.jacobians import WARM_UP as BEFORE_PRODUCTS
+from unrolled.diagnose.limits import summarise
+from unrolled.diagnose.limits.plot import limits_plot
 from unrolled.diagnose.lyapunov import WARM_UP as BEFORE_EXPONENTS
 from unrolled.diagnose.lyapunov import lyapunov_spectrum
 from unrolled.diagnose.state_space import state_space
@@ -56,6 +58,7 @@ class Options:
     against: tuple[Subject, ...] = ()
     unit: str = ""
     change: tuple[int, str] = (0, "")
+    updates: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,10 @@ def subject(run: Path, text: str | None) -> Subject:
         return Subject(str(run), model, held_out(run, model.vocabulary)[0].ids)
     part = read_text(from_user(text), raw=model.vocabulary.kind == "bytes")
     return Subject(str(run), model, model.vocabulary.encode(part, where="the text"))
+
+
+def _limits(of: Subject, options: Options) -> Measuring:
+    return summarise(of.name, updates=options.updates)
 
 
 def _truncation(of: Subject, options: Options) -> Measuring:
@@ -143,6 +150,7 @@ def _what_if(of: Subject, options: Options) -> Measuring:
 
 
 MEASUREMENTS: Mapping[str, Measurement] = {
+    "limits": Measurement(_limits, limits.show_limits, limits_plot),
     "truncation": Measurement(_truncation, dynamics.show_truncation, plots.truncation_plot),
     "flow": Measurement(_flow, dynamics.show_flow, dynamics_plots.flow_plot),
     "jacobians": Measurement(_jacobians, dynamics.show_jacobians, dynamics_plots.jacobian_plot),

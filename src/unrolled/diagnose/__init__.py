@@ -4,6 +4,7 @@ from unrolled.diagnose.clustering import Branch, cluster
 from unrolled.diagnose.flow import Flow, GradientFlow, gradient_flow
 from unrolled.diagnose.horizon import InfluenceHorizon, influence_horizon, receptive_field
 from unrolled.diagnose.jacobians import JacobianReport, jacobian_report
+from unrolled.diagnose.limits import Finding, Summary, summarise
 from unrolled.diagnose.linear import LinearReport, linear_report, surely_vanishes, transient_example
 from unrolled.diagnose.lyapunov import LyapunovSpectrum, lyapunov_spectrum
 from unrolled.diagnose.state_space import StateSpace, state_space
@@ -17,6 +18,7 @@ __all__ = [
     "Activation",
     "Bias",
     "Branch",
+    "Finding",
     "Flow",
     "GradientFlow",
     "HiddenStates",
@@ -25,6 +27,7 @@ __all__ = [
     "LinearReport",
     "LyapunovSpectrum",
     "StateSpace",
+    "Summary",
     "TokenTree",
     "Tracker",
     "Trackers",
@@ -42,6 +45,7 @@ __all__ = [
     "receptive_field",
     "state_space",
     "states_of",
+    "summarise",
     "surely_vanishes",
     "token_tree",
     "transient_example",

@@ -106,6 +106,17 @@ def result_of(steps: Generator[float, None, Result]) -> Result:
             return result
 
 
+def part(steps: Generator[float, None, Result], begin: float, end: float) -> Generator[float, None, Result]:
+    """A measurement as a part of a larger one, of which it is the share from ``begin`` to ``end``."""
+    while True:
+        try:
+            share = next(steps)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+        yield begin + (end - begin) * share
+
+
 def evaluate_stepwise(
     layer: Recurrent, ids: Symbols, vocabulary: Vocabulary | None = None, *, lanes: int = 1, starts: Ids | None = None
 ) -> Generator[float, None, Evaluation]:

@@ -9,12 +9,14 @@ from typing import Any, ClassVar
 
 import torch
 
+from unrolled.checkpoint import RunDirectory
 from unrolled.checkpoint.model import Description, ModelDescription, TrainedModel
 from unrolled.data.corpora import Corpus, read_corpus
 from unrolled.data.tokens import LongCorpus
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.equations import library
-from unrolled.training.config import TrainConfig
+from unrolled.errors import CheckpointError
+from unrolled.training.config import TrainConfig, from_dict
 from unrolled.training.language import LanguageTask
 from unrolled.training.ranks import Ranks
 from unrolled.training.task import Task
@@ -100,3 +102,20 @@ class TextMaterial(Material):
 def read_configured(config: TrainConfig) -> Corpus | LongCorpus:
     """The corpus that a configuration names."""
     return read_corpus(config.text, config.data, raw=config.symbols == "bytes", limit=config.limit)
+
+
+def own_text(run: RunDirectory) -> tuple[TrainConfig, Corpus | LongCorpus]:
+    """How a language model was trained, and on what.
+
+    Raises:
+        DataError: the text cannot be read; CheckpointError: it is no longer the same.
+    """
+    document = run.read("config")
+    config = from_dict(document["train"], str(run.path / "config.json"))
+    corpus = read_configured(config)
+    if corpus.sha256 != document["corpus"]["sha256"]:
+        raise CheckpointError(
+            f"the text that {run.path} was trained on has changed since; give the TEXT to measure on, or put the old "
+            "one back"
+        )
+    return config, corpus
