@@ -121,6 +121,10 @@ def test_the_cliff_needs_no_run(tmp_path):
     (["RUN", "-", "--horizon", "--against", "RUN"], "standard input can be read once only"),
     (["RUN", "TEXT", "--flow", "--lanes", "0"], "--lanes is 0; it must be at least 1"),
     (["RUN", "TEXT", "--truncation", "--back", "1,x"], "--back is '1,x'"),
+    (["RUN", "TEXT", "--flow", "--back", "1,2"], "--back is for --truncation, which is not asked for"),
+    (["RUN", "TEXT", "--tokens", "--lanes", "3"], "--lanes is for --truncation, --flow, --jacobians, "),
+    (["RUN", "TEXT", "--units", "--steps", "5"], "--steps is for --flow, --jacobians, --lyapunov"),
+    (["--cliff", "-o", "x.svg", "--steps", "5"], "--what-if, none of which is asked for; leave it out"),
 ])  # fmt: skip
 def test_flags_that_do_not_fit(folder, capsys, arguments, message):
     places = {"RUN": str(folder / "gru"), "TEXT": str(folder / "text.txt")}

@@ -175,3 +175,10 @@ def test_a_search_says_how_probable_its_texts_are(run, sample):
     found = json.loads(sample("--prime", "the", "--length", 1, "--beams", 200, "--json"))["texts"]
     assert math.fsum(math.exp(each["log_probability"]) for each in found) == pytest.approx(1)
     assert len(found) == len(open_writer(run).vocabulary)
+
+
+def test_a_state_that_cannot_be_kept_is_refused_before_a_text_is_written(run, capsys, tmp_path):
+    assert main(["sample", run, "--save-state", str(tmp_path / "absent" / "state")]) == 2
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert "absent; make it first" in found.err
