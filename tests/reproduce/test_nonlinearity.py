@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from unrolled.cli import main
+from unrolled.data.corpora import split
 from unrolled.nn import language_model
-from unrolled.reproduce.nonlinearity.units import LANES, UNITS, behaviour, slope
+from unrolled.reproduce.nonlinearity.units import LANES, UNITS, behaviour, first, slope
+from unrolled.training import TrainConfig, loop
 
 F = {
     "tanh": np.tanh,
@@ -62,3 +64,17 @@ def test_all_of_it_runs(tmp_path, capsys):
     assert [row["what"] for row in five["rows"]] == [f"φ = {unit.name}" for unit in UNITS.values()]
     # nothing was learnt, so that nothing holds that is said of learning
     assert not any(row["holds"] for row in claims["rows"] if "nats per character" in row["what"])
+
+
+def test_what_is_measured_before_training_is_the_network_that_training_begins_with(tmp_path):
+    text = "so it goes, and on it goes, and so on it goes; so it went.\n" * 20
+    options = TrainConfig(
+        recurrence=UNITS["tanh"].equation, layers=1, hidden=5, batch=2, sequence_length=5, seed=7,
+        run=str(tmp_path / "run"),
+    )  # fmt: skip
+    job = loop.begin(options, split("text", text))
+    job.run.unlock()
+    found = first("tanh", job.task.model.vocabulary, job.task.layer, seed=7)
+    begun = job.task.layer.state_dict()
+    assert found.state_dict().keys() == begun.keys()
+    assert all(torch.equal(value, begun[name]) for name, value in found.state_dict().items())
