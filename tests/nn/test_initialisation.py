@@ -114,5 +114,9 @@ def test_what_cannot_apply_is_refused():
     for given, name in (({"kind": "identity"}, "identity"), ({"spectral_radius": 0.9}, "a spectral radius")):
         with pytest.raises(ConfigurationError, match=f"^{name} is for recurrent matrices, such as W in W h_{{t-1}}"):
             initialise(without, **given)
+    both = torch.nn.ModuleList([without, layer_of("gru")])  # it applies to one of them
+    initialise(both, "identity")
+    assert torch.equal(both[1].W_hr, torch.eye(5, dtype=F64))
+    initialise(torch.nn.Linear(2, 2))  # asks for nothing
     with pytest.raises(ConfigurationError, match="holds no Recurrent"):
         initialise(torch.nn.Linear(2, 2), "orthogonal")
