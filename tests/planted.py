@@ -1,11 +1,19 @@
-"""Texts whose entropy is known, and models with a fault that was put into them on purpose."""
+"""Texts whose entropy is known, models trained on them, and evidence that was made up."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 
+from unrolled.diagnose.limits.evidence import Evidence
+from unrolled.diagnose.limits.lags import LagGain
+from unrolled.diagnose.limits.past import Past, Turn
+from unrolled.diagnose.limits.probes import Further, Gain, Probes
+from unrolled.diagnose.limits.samples import Mean
+
+NONE = Mean(0.0, 0.001)
 LETTERS = np.array(list("abcdefgh"))
 
 
@@ -63,3 +71,20 @@ def trained(folder: Path, text: str, **options: object) -> Path:
     config = TrainConfig(text=str(folder / "text.txt"), run=str(folder / "run"), **{**given, **options})
     list(train(config))
     return folder / "run"
+
+
+def gain(held_out: Mean, training: Mean | None = None) -> Gain:
+    """The same on both texts, or another on training text."""
+    return Gain(held_out if training is None else training, held_out)
+
+
+def evidence(**changes: object) -> Evidence:
+    """Of a model of 2 nats in which nothing can be mended."""
+    probes = Probes(100, (Further(0.001, gain(NONE)), Further(0.01, gain(NONE))), gain(NONE), 64, gain(NONE), 200)
+    probes = dataclasses.replace(probes, **{key: changes.pop(key) for key in [*changes] if hasattr(probes, key)})
+    given = Evidence(
+        symbols=50_000, units=32, rate=0.01, back=50, training=Mean(2.0, 0.01), held_out=Mean(2.0, 0.01), gap=NONE,
+        shift=NONE, horizon=20, seen=100, lag=LagGain(30, NONE), silence="", probes=probes,
+        past=Past(1000, 0.0, 0, Turn(1000, 0.0, 0.0)),
+    )  # fmt: skip
+    return dataclasses.replace(given, **changes)

@@ -87,6 +87,10 @@ def test_the_flags_of_sample_and_eval():
     assert flags_of("sample") == sorted([*common, *ends, "--temperature", "--top-k", "--top-p", "--unknown"])
 
 
+def test_the_flags_of_report():
+    assert flags_of("report") == ["--debug", "--limits", "--no-limits", "--output", "--quiet", "--updates"]
+
+
 def test_the_flags_of_replay():
     assert flags_of("replay") == ["--debug", "--device", "--json"]
 

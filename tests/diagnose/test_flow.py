@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from unrolled.diagnose import gradient_flow
+from unrolled.diagnose import Flow, GradientFlow, gradient_flow
+from unrolled.diagnose.dynamics_plots import flow_plot
 from unrolled.errors import ConfigurationError, DataError
 from unrolled.nn import ManyToOne, Recurrent, language_model
 from unrolled.training.evaluation import result_of
@@ -266,3 +267,14 @@ def test_what_cannot_be_measured():
     two = "h_t = tanh(U x_t + W h_{t-1}); y_t = V h_t; z_t = A h_t; y : output; z : output"
     with pytest.raises(DataError, match="one output; this layer has y, z"):
         measured(Recurrent(two, x=V, h=2, y=2, z=2), ids)
+
+
+@pytest.mark.parametrize(("count", "expected"), [
+    (2, ["h1: many-to-one", "h2: many-to-one", "h1: many-to-many", "h2: many-to-many"]),
+    (4, ["h1", "h2", "h3", "h4", "many-to-one", "many-to-many"]),  # the colour says which state, the dashes which loss
+    (7, ["many-to-one", "many-to-many"]),
+])  # fmt: skip
+def test_a_picture_names_its_curves(count, expected):
+    flow = Flow({f"h{n}": (0.1, 1.0) for n in range(1, count + 1)}, {"W": (0.1, 1.0)})
+    axes = flow_plot(GradientFlow({"many-to-one": flow, "many-to-many": flow}, 2, 1)).axes[0]
+    assert [each.get_text() for each in axes.get_legend().get_texts()] == expected

@@ -47,6 +47,7 @@ def application() -> App:
     app.command("unrolled.cli.check:check", help="Mark an answer: an expansion, a derivative, the rows of a tape.")
     app.command("unrolled.cli.draw:draw", help="Draw the graph of a recurrence, folded or unrolled in time.")
     app.command("unrolled.cli.diagnose:diagnose", help="Measure why a trained model behaves as it does.")
+    app.command("unrolled.cli.report:report", help="Write one page on a trained model, with pictures.")
     app.command("unrolled.cli.replay:replay", help="See again where a loss or a gradient stopped being finite.")
     app.command("unrolled.cli.reproduce:reproduce", help="Measure again what is said of these networks.")
     app.command("unrolled.cli.doctor:doctor", help="Say what runs here: versions, the native core, what is forced.")

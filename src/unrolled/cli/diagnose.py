@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json as json_format
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from unrolled.cli import OK, from_user
 from unrolled.cli.options import Switch
+from unrolled.cli.progress import followed
 from unrolled.errors import ConfigurationError
 
 USED_BY = {  # which measurements take a number
@@ -98,7 +98,7 @@ def diagnose(
     batches
         Of so many lanes, each somewhere else in the text, for --truncation (4).
     updates
-        Of each of the six trainings of --limits; half as many as the run made, at least 150 and at most 600.
+        Of each of the trainings of --limits; half as many as the run made, at least 150 and at most 600.
     output
         A picture of the one measurement that was asked for; its ending is the format (.svg, .png, .pdf).
     json
@@ -131,7 +131,7 @@ def diagnose(
     of = subject(run, text)
     reports = {}
     for number, name in enumerate(chosen):
-        reports[name] = found = _progress(MEASUREMENTS[name].measure(of, options), name, quiet or json)
+        reports[name] = found = followed(MEASUREMENTS[name].measure(of, options), f"measuring {name}", quiet or json)
         if not json:
             print("\n" * (2 * (number > 0)), end="")
             MEASUREMENTS[name].show(found)
@@ -192,15 +192,3 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
         return None if text is None else tuple(int(part) for part in text.split(","))
     except ValueError:
         raise ConfigurationError(f"--back is {text!r}; it must be whole numbers such as 1,5,25") from None
-
-
-def _progress(shares: Any, name: str, quiet: bool) -> Any:
-    from rich.console import Console
-
-    console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
-    with console.status(f"measuring {name}") as status:
-        while True:
-            try:
-                status.update(f"measuring {name} {next(shares):.0%}")
-            except StopIteration as end:
-                return end.value

@@ -11,18 +11,15 @@ from unrolled.checkpoint import RunDirectory, load
 from unrolled.cli import dynamics, from_user, hidden_states, limits
 from unrolled.cli.eval import held_out
 from unrolled.data.corpora import read_text
-from unrolled.diagnose import dynamics_plots, plots, state_plots
+from unrolled.diagnose import dynamics_plots, flow, horizon, jacobians, lyapunov, plots, state_plots
 from unrolled.diagnose.flow import gradient_flow
-from unrolled.diagnose.horizon import BACK, InfluenceHorizon, influence_horizon
-from unrolled.diagnose.horizon import WARM_UP as BEFORE_HORIZON
-from unrolled.diagnose.jacobians import PRODUCTS, jacobian_report
-from unrolled.diagnose.jacobians import WARM_UP as BEFORE_PRODUCTS
+from unrolled.diagnose.horizon import InfluenceHorizon, influence_horizon
+from unrolled.diagnose.jacobians import jacobian_report
 from unrolled.diagnose.limits import summarise
 from unrolled.diagnose.limits.plot import limits_plot
-from unrolled.diagnose.lyapunov import WARM_UP as BEFORE_EXPONENTS
 from unrolled.diagnose.lyapunov import lyapunov_spectrum
 from unrolled.diagnose.state_space import state_space
-from unrolled.diagnose.states import activation
+from unrolled.diagnose.states import READ, activation
 from unrolled.diagnose.stretches import stretches
 from unrolled.diagnose.token_tree import token_tree
 from unrolled.diagnose.truncation import truncation_bias
@@ -35,7 +32,7 @@ if TYPE_CHECKING:
     from unrolled.data.documents import Symbols
 
 Measuring = Generator[float, None, Any]
-READ, SHOWN = 20_000, 2_000  # symbols along which states are looked at, and over which one unit is shown
+SHOWN = 2_000  # symbols over which one unit is shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,24 +109,27 @@ def _truncation(of: Subject, options: Options) -> Measuring:
 
 
 def _flow(of: Subject, options: Options) -> Measuring:
-    return gradient_flow(of.model.layer, stretches(of.ids, options.lanes or 8, (options.steps or 100) + 1))
+    return gradient_flow(
+        of.model.layer, stretches(of.ids, options.lanes or flow.LANES, (options.steps or flow.STEPS) + 1)
+    )
 
 
 def _lyapunov(of: Subject, options: Options) -> Measuring:
-    text = stretches(of.ids, options.lanes or 4, BEFORE_EXPONENTS + (options.steps or 500))
-    return lyapunov_spectrum(of.model.layer, text)
+    steps = lyapunov.WARM_UP + (options.steps or lyapunov.STEPS)
+    return lyapunov_spectrum(of.model.layer, stretches(of.ids, options.lanes or lyapunov.LANES, steps))
 
 
 def _jacobians(of: Subject, options: Options) -> Measuring:
-    steps = options.steps or PRODUCTS
-    return jacobian_report(of.model.layer, stretches(of.ids, options.lanes or 8, BEFORE_PRODUCTS + steps), steps=steps)
+    steps = options.steps or jacobians.PRODUCTS
+    text = stretches(of.ids, options.lanes or jacobians.LANES, jacobians.WARM_UP + steps)
+    return jacobian_report(of.model.layer, text, steps=steps)
 
 
 def _horizon(of: Subject, options: Options) -> Measuring:
-    back, found = options.steps or BACK, {}
+    back, found = options.steps or horizon.BACK, {}
     runs = (of, *options.against)
     for number, each in enumerate(runs):
-        text = stretches(each.ids, options.lanes or 16, BEFORE_HORIZON + 2 * back)
+        text = stretches(each.ids, options.lanes or horizon.LANES, horizon.WARM_UP + 2 * back)
         shares = influence_horizon(each.model.layer, text, back=back)
         while True:
             try:

@@ -30,11 +30,15 @@ def flow_plot(found: GradientFlow) -> Any:
     rows = len(next(iter(found.losses.values())).parameters)
     figure.set_size_inches(4.6 * len(axes), max(3.2, 0.6 + 0.13 * rows))
     largest = max(max(norms) for flow in found.losses.values() for norms in flow.states.values())
-    for (loss, flow), style in zip(found.losses.items(), ("--", "-"), strict=False):
+    curves = sum(len(flow.states) for flow in found.losses.values())
+    for place, ((loss, flow), style) in enumerate(zip(found.losses.items(), ("--", "-"), strict=False)):
         for number, (name, norms) in enumerate(flow.states.items()):
-            label = f"{name}: {loss}" if len(flow.states) * len(found.losses) <= LABELS else None
+            once = name if place == 0 and len(flow.states) <= LABELS else None
+            label = f"{name}: {loss}" if curves <= LABELS else once
             color = COLORS[number % len(COLORS)]
             axes[0].plot(_before_last(found.steps), _shown(norms, largest), style, color=color, label=label)
+        if curves > LABELS:
+            axes[0].plot([], [], style, color=GREY, label=loss)
     axes[0].set(yscale="log", xlabel="steps before the last", title="norm of ∂L/∂h at each step")
     axes[0].legend(frameon=False, fontsize=8)
     largest = max(max(norms) for flow in found.losses.values() for norms in flow.parameters.values())

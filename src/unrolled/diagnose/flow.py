@@ -29,6 +29,7 @@ from unrolled.nn.direction import run_direction
 from unrolled.nn.recurrent import beside
 from unrolled.nn.sequences import Batch, Data
 
+LANES, STEPS = 8, 100  # of a text, that do for a trained run
 ENTRIES = 1 << 23  # of the gradients that are held at a time
 ONE, MANY = "many-to-one", "many-to-many"
 

@@ -38,6 +38,7 @@ from unrolled.training.evaluation import result_of
 Array = NDArray[np.float64]
 
 BACK = 100
+LANES = 16  # of a text, that do for a trained run
 SHARE = 0.01
 WARM_UP = 50  # steps before the first that is looked back to
 KERNEL = 3  # of the convolutional network beside it

@@ -27,6 +27,7 @@ from unrolled.nn.sequences import Data
 
 WARM_UP = 100
 PRODUCTS = 50
+LANES = 8  # of a text, that do for a trained run
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from unrolled.nn import Recurrent
 from unrolled.nn.sequences import Data
 
 WARM_UP = 100  # steps in which the state forgets where it began, and Q turns into the directions that grow most
+LANES, STEPS = 4, 500  # of a text, counted after the warm-up, that do for a trained run
 BLOCKS = 8  # parts of a lane whose means say how much an exponent varies, where there are few lanes
 ENOUGH_LANES = 4
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from unrolled.diagnose.truncation import TruncationBias
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#b8470c", "#6b6b6b"
-GREEN, PURPLE = "#2e7d32", "#8e24aa"
+GREEN, PURPLE, BROWN = "#2e7d32", "#8e24aa", "#6d4c41"
 COLORS = (BLUE, ORANGE, GREEN, PURPLE, "#8a6d00", "#c2185b")  # of curves in one picture
 
 

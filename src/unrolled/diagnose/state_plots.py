@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.cells import cell_len
 
 from unrolled.diagnose.clustering import Branch
-from unrolled.diagnose.plots import BLUE, COLORS, GREEN, GREY, ORANGE, PURPLE, panels
+from unrolled.diagnose.plots import BLUE, BROWN, COLORS, GREEN, GREY, ORANGE, PURPLE, panels
 from unrolled.diagnose.shading import colors, scaled, shown, text_lines
 from unrolled.diagnose.state_space import Space, StateSpace
 from unrolled.diagnose.states import Activation
@@ -31,7 +31,7 @@ LETTER = 0.075  # inches: the width of a letter of a title
 ADVANCE = 0.602  # width of a letter of DejaVu Sans Mono over its size
 LEAF = 0.135  # inches for a leaf of a tree
 CLASSES = {
-    "vowel": ORANGE, "consonant": BLUE, "capital": GREEN, "digit": PURPLE, "punctuation": "#6d4c41",
+    "vowel": ORANGE, "consonant": BLUE, "capital": GREEN, "digit": PURPLE, "punctuation": BROWN,
     "space": GREY, "word": BLUE,
 }  # fmt: skip
 

@@ -26,6 +26,7 @@ from unrolled.training.config import from_dict
 
 Array = NDArray[np.float64]
 Model = TrainedModel | Answerer
+READ = 20_000  # symbols of a text along which the states of a trained run are looked at
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,7 +106,7 @@ def result_of(steps: Generator[float, None, Result]) -> Result:
             return result
 
 
-def part(steps: Generator[float, None, Result], begin: float, end: float) -> Generator[float, None, Result]:
+def within(steps: Generator[float, None, Result], begin: float, end: float) -> Generator[float, None, Result]:
     """A measurement as a part of a larger one, of which it is the share from ``begin`` to ``end``."""
     while True:
         try:

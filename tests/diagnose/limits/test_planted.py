@@ -32,7 +32,7 @@ def vanishes(folder, seed):
 
 
 def small(folder, seed):
-    return planted.trained(folder, planted.markov(LENGTH, seed), hidden=3, epochs=10, seed=seed)
+    return healthy(folder, seed, hidden=2, epochs=12)
 
 
 def slow(folder, seed):

@@ -1,37 +1,20 @@
 """From numbers to words: each rule by itself, on evidence that was made up."""
 
-import dataclasses
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.diagnose.limits.evidence import Evidence
+from planted import NONE, evidence, gain
 from unrolled.diagnose.limits.lags import LagGain
 from unrolled.diagnose.limits.past import Past, Turn
 from unrolled.diagnose.limits.plot import limits_plot
-from unrolled.diagnose.limits.probes import Further, Gain, Probes
+from unrolled.diagnose.limits.probes import Further
 from unrolled.diagnose.limits.samples import Mean
 from unrolled.diagnose.limits.verdicts import judge
 
-NONE, GREAT, UNSURE = Mean(0.0, 0.001), Mean(0.5, 0.01), Mean(0.5, 0.3)
-
-
-def gain(held_out, training=None):
-    return Gain(held_out if training is None else training, held_out)
-
-
-def evidence(**changes):
-    """Of a model of 2 nats in which nothing can be mended."""
-    probes = Probes(100, (Further(0.001, gain(NONE)), Further(0.01, gain(NONE))), gain(NONE), 64, gain(NONE), 200)
-    probes = dataclasses.replace(probes, **{key: changes.pop(key) for key in [*changes] if hasattr(probes, key)})
-    given = Evidence(
-        symbols=50_000, units=32, rate=0.01, back=50, training=Mean(2.0, 0.01), held_out=Mean(2.0, 0.01), gap=NONE,
-        shift=NONE, horizon=20, seen=100, lag=LagGain(30, NONE), silence="", probes=probes,
-        past=Past(1000, 0.0, 0, Turn(1000, 0.0, 0.0)),
-    )  # fmt: skip
-    return dataclasses.replace(given, **changes)
+GREAT, UNSURE = Mean(0.5, 0.01), Mean(0.5, 0.3)
 
 
 def further(great, rate=0.001):

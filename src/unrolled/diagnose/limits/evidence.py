@@ -20,7 +20,7 @@ from unrolled.diagnose.stretches import stretches
 from unrolled.errors import ConfigurationError, DataError
 from unrolled.nn import Recurrent
 from unrolled.training.config import TrainConfig
-from unrolled.training.evaluation import part
+from unrolled.training.evaluation import within
 from unrolled.training.material import own_text
 
 FEWEST, MOST = 150, 600  # updates of a probe, which makes half as many as its run did
@@ -92,7 +92,7 @@ class Evidence:
 
 
 def gather(of: Subject, updates: int | None = None) -> Generator[float, None, Evidence]:
-    """Measure, yielding the share done: passes over samples of the text, and five or six trainings of so many
+    """Measure, yielding the share done: passes over samples of the text, and seven to nine trainings of so many
     ``updates`` (None: half as many as the run made, at least 150 and at most 600).
 
     Raises:
@@ -107,11 +107,11 @@ def gather(of: Subject, updates: int | None = None) -> Generator[float, None, Ev
             f"that is a text of some {20 * LEAST:,}"
         )
     gauge = Gauge.of(of.training, of.held_out)
-    horizon, seen = yield from part(_horizon(of), 0.0, 0.1)
+    horizon, seen = yield from within(_horizon(of), 0.0, 0.1)
     back = of.config.truncation.back
     reach = back if horizon is None else min(back, horizon)
-    lag, silence = yield from part(_lag(of, gauge, reach), 0.1, 0.2)
-    probes = yield from part(probe(of.layer, of.description, of.config, of.training, gauge, updates), 0.2, 1.0)
+    lag, silence = yield from within(_lag(of, gauge, reach), 0.1, 0.2)
+    probes = yield from within(probe(of.layer, of.description, of.config, of.training, gauge, updates), 0.2, 1.0)
     training, held_out = map(mean_of, gauge.losses(of.layer))
     return Evidence(
         len(of.training), of.description.hidden, of.config.learning_rate, back, training, held_out,

@@ -17,7 +17,7 @@ from unrolled.diagnose.limits.samples import Losses, Mean, Sample, mean_of
 from unrolled.diagnose.limits.widening import grown, widened
 from unrolled.nn import Recurrent
 from unrolled.training.config import TrainConfig
-from unrolled.training.evaluation import part
+from unrolled.training.evaluation import within
 
 FACTORS = (0.1, 1.0, 10.0)  # of the run's learning rate
 USUAL, NEAR = 0.002, 3.0  # a rate that suits most networks here, tried where none of those is so near
@@ -50,9 +50,10 @@ class Further:
 
 @dataclass(frozen=True)
 class Probes:
-    """``further``: the same network trained on, with several rates. ``wider`` with ``units`` instead, and ``longer``
-    with a gradient that flows ``back`` so many steps: what these take off the losses beyond what the same network does
-    at the best of the rates, ``best``, and with as many updates. None: that could not be tried."""
+    """``further``: the same network trained on, with several rates, of which ``best`` did best on training text.
+    ``wider``: with ``units`` instead, at the rate that is best for these; ``longer``: with a gradient that flows
+    ``back`` so many steps; what these take off the losses beyond what the same network does at its best rate and with
+    as many updates. None: that could not be tried."""
 
     updates: int
     further: tuple[Further, ...]
@@ -94,11 +95,11 @@ def probe(
 ) -> Generator[float, None, Probes]:
     """Try all of them on the training ``text``, yielding the share done."""
     rates, plan = rates_near(config.learning_rate), Plan.of(config, updates)
-    trials, done = len(rates) + 2, 0
+    trials, done = 2 * len(rates) + 1, 0
 
     def train(start: Recurrent, how: Plan) -> Generator[float, None, Both]:
         nonlocal done
-        found = yield from part(trained(start, text, config, how), done / trials, (done + 1) / trials)
+        found = yield from within(trained(start, text, config, how), done / trials, (done + 1) / trials)
         done += 1
         return gauge.losses(found)
 
@@ -106,10 +107,14 @@ def probe(
     for rate in rates:
         after[rate] = yield from train(layer, replace(plan, rate=rate))
     further = tuple(Further(rate, gain(before, losses)) for rate, losses in after.items())
-    plan = replace(plan, rate=_best(further).rate)
+    best = _best(further).rate
+    plan = replace(plan, rate=best)
     wider = longer = None
     if (larger := _larger(layer, description, config)) is not None:
-        wider = gain(after[plan.rate], (yield from train(larger, plan)))
+        gains = []
+        for rate in rates:  # a larger network may need another one
+            gains.append(gain(after[best], (yield from train(larger, replace(plan, rate=rate)))))
+        wider = max(gains, key=lambda each: each.training.nats)
     back = max(LONGER * config.truncation.back, LEAST_LONGER)
     if _fits(text, plan.longer(back)):
         longer = gain(after[plan.rate], (yield from train(layer, plan.longer(back))))
