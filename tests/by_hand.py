@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,3 +52,14 @@ def batch(
         for b in range(x.shape[1])
     ]  # fmt: skip
     return {name: np.stack([each[name] for each in runs], 1) for name in runs[0]}
+
+
+def cliff(w: float, b: float) -> tuple[float, np.ndarray]:
+    """The loss (h_50 − 0.7)² of h_t = σ(w h_{t-1} + b) from h = 0.5, which has a wall in the plane of w and b, and its
+    gradient (2,), by the recursions of ∂h/∂w and ∂h/∂b."""
+    h, dw, db = 0.5, 0.0, 0.0
+    for _ in range(50):
+        after = 1 / (1 + math.exp(-(w * h + b)))
+        slope = after * (1 - after)
+        h, dw, db = after, slope * (h + w * dw), slope * (1 + w * db)
+    return (h - 0.7) ** 2, np.array([2 * (h - 0.7) * dw, 2 * (h - 0.7) * db])

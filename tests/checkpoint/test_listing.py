@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +31,12 @@ def test_a_run_that_goes_on_and_one_that_does_not(tmp_path):
     found = summary(run.path)
     assert (found.state, found.pid, found.reason) == ("running", os.getpid(), "")
     run.unlock()
+    os.utime(run.metrics, (1_700_000_000.9, 1_700_000_000.9))
     found = summary(run.path)
     assert (found.state, found.pid, found.name, found.step) == ("stopped", None, "a", 9)
     assert (found.task, found.recurrence, found.layers, found.hidden) == ("language", "gru", 2, 16)
     assert (found.best, found.best_step) == ("2.000 bits/char", 4)
-    assert found.changed.startswith("20")
+    assert datetime.fromisoformat(found.changed).astimezone(UTC).isoformat() == "2023-11-14T22:13:20+00:00"
     run.record({"event": "finished", "step": 9})
     assert summary(run.path).state == "finished"
     assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
@@ -113,7 +115,10 @@ def test_a_folder_is_named_however_it_is_written(tmp_path, monkeypatch):
     assert summaries(Path(".."))[0].name == "run"
 
 
-@pytest.mark.parametrize(("name", "said"), [("gone", "is missing"), ("file", "Not a dir"), ("a" * 300, "too long")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("gone", "gone does not exist; name a folder"), ("file", "file is no folder; name"), ("a" * 300, "too long")],
+)
 def test_what_is_no_folder(tmp_path, name, said):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match=said):

@@ -1,5 +1,6 @@
 """Who holds the lock of a run, whatever stands in its file."""
 
+import errno
 import json
 import os
 import socket
@@ -51,8 +52,8 @@ def test_one_at_a_time(path, monkeypatch):
 def test_it_ends_with_the_object(path):
     held = Lock(path)
     del held
-    if lock.fcntl is not None:
-        assert owner(path) is None
+    # without locks what the file says counts for as long as the process lives
+    assert owner(path) == (Owner(os.getpid(), HERE) if lock.fcntl is None else None)
 
 
 @pytest.mark.parametrize("said", RUBBISH)
@@ -80,6 +81,28 @@ def test_without_locks_one_that_may_live_is_believed(tmp_path, monkeypatch):
         assert owner(path) == Owner(pid, host)
         with pytest.raises(CheckpointError, match=rf"in use by process {pid}{words};.* delete .*lock"):
             Lock(path)
+
+
+@pytest.mark.skipif(lock.fcntl is None, reason="there are no locks here")
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO])
+def test_a_disk_that_refuses_locks(tmp_path, monkeypatch, number):
+    """Where it has none the file alone must do; whatever else fails is an error."""
+    path = tmp_path / "run" / "lock"
+
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(lock.fcntl, "flock", flock)
+    if number == errno.EIO:
+        with pytest.raises(CheckpointError, match="lock cannot be written: Input/output error"):
+            Lock(path)
+        return
+    held = Lock(path)
+    assert owner(path) == Owner(os.getpid(), HERE)
+    with pytest.raises(CheckpointError, match="in use by this very process"):
+        Lock(path)
+    held.release()
+    assert owner(path) is None
 
 
 def test_where_nothing_can_be_written(tmp_path):

@@ -86,9 +86,15 @@ def test_a_damaged_line_is_refused_where_a_checkpoint_counts_on_what_comes_after
 @given(data=st.binary(max_size=200), at=st.integers(0, 400))
 def test_whatever_stands_there_is_read_or_refused(tmp_path_factory, data, at):
     path = tmp_path_factory.mktemp("metrics") / "metrics.jsonl"
-    whole = "".join(json.dumps(event) + "\n" for event in EVENTS).encode()
+    lines = [json.dumps(event).encode() + b"\n" for event in EVENTS]
+    whole = b"".join(lines)
     path.write_bytes(whole[:at] + data + whole[at:])
-    assert all(event["step"] >= 0 for event in metrics.read(path) if event in EVENTS)
+    before = whole[:at].count(b"\n")
+    untouched = (not at or whole[:at].endswith(b"\n")) and (not data or data.endswith(b"\n"))
+    after = len(lines) - before - (not untouched)  # one line was put into
+    found = metrics.read(path)
+    assert found[:before] == EVENTS[:before]
+    assert after <= 0 or found[-after:] == EVENTS[-after:]
     try:
         metrics.cut(path, 3, 2)
     except CheckpointError:

@@ -80,6 +80,24 @@ def test_several_runs_in_one(folder, tmp_path, capsys):
     assert list(json.loads(capsys.readouterr().out)["horizon"]) == [str(folder / "gru"), other]
 
 
+@pytest.mark.parametrize(("name", "message"), [
+    ("nowhere/a.svg", "there is no folder nowhere; make it first"),
+    ("a.xyz", ".xyz is no format of a picture; end its name in .svg, .png or .pdf"),
+    ("a", "its name has no ending; end its name in .svg"),
+])  # fmt: skip
+@pytest.mark.parametrize("measured", ["--flow", "--cliff"])
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_measured(
+    folder, tmp_path, monkeypatch, capsys, name, message, measured
+):
+    monkeypatch.chdir(tmp_path)
+    given = [measured, "-o", name]
+    assert (main(["diagnose", *given]) if measured == "--cliff" else called(folder, *given)) == 1
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert f"{name} cannot be written: {message}" in found.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_the_run_held_out(folder, capsys):
     assert main(["diagnose", str(folder / "gru"), "--flow", "--lanes", "2", "--steps", "5"]) == 0
     assert "2 lanes of 5 steps" in capsys.readouterr().out
@@ -103,6 +121,10 @@ def test_the_cliff_needs_no_run(tmp_path):
     (["RUN", "-", "--horizon", "--against", "RUN"], "standard input can be read once only"),
     (["RUN", "TEXT", "--flow", "--lanes", "0"], "--lanes is 0; it must be at least 1"),
     (["RUN", "TEXT", "--truncation", "--back", "1,x"], "--back is '1,x'"),
+    (["RUN", "TEXT", "--flow", "--back", "1,2"], "--back is for --truncation, which is not asked for"),
+    (["RUN", "TEXT", "--tokens", "--lanes", "3"], "--lanes is for --truncation, --flow, --jacobians, "),
+    (["RUN", "TEXT", "--units", "--steps", "5"], "--steps is for --flow, --jacobians, --lyapunov"),
+    (["--cliff", "-o", "x.svg", "--steps", "5"], "--what-if, none of which is asked for; leave it out"),
 ])  # fmt: skip
 def test_flags_that_do_not_fit(folder, capsys, arguments, message):
     places = {"RUN": str(folder / "gru"), "TEXT": str(folder / "text.txt")}

@@ -64,8 +64,11 @@ def test_pictures(run, text, tmp_path, capsys, flags):
 
 
 def test_units_in_a_picture_only_where_there_are_some(run, text, tmp_path, capsys):
+    assert main(["diagnose", run, text, "--units"]) == 0
+    table = capsys.readouterr().out
     code = main(["diagnose", run, text, "--units", "-o", str(tmp_path / "a.svg")])
-    err = capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert out == table  # it was measured, whether or not there is something to draw
     assert (tmp_path / "a.svg").exists() == (code == 0)
     assert code == 0 or (code == 1 and "nothing to draw" in err)
 
@@ -91,5 +94,5 @@ def test_changes_as_they_are_written():
     assert read_change("12==") == (12, "=")
     assert read_change("-1= ") == (-1, " ")
     assert read_change(r"0=\\") == (0, "\\")
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match="as in 120=x"):
         read_change(r"0=\q")

@@ -57,6 +57,7 @@ def test_no_color_is_respected(arguments, monkeypatch):
         (["train", "absent.txt"], 1, "there is no file or folder absent.txt"),
         (["sample", "absent", "--seed", "1"], 1, "does not exist"),
         (["eval", "absent"], 1, "does not exist"),
+        (["eval", __file__], 1, "is a file; a run is a folder"),
         (["eval", "absent", "--share", "2"], 2, "--share is 2"),
         (["frobnicate"], 2, "frobnicate"),
     ],

@@ -35,7 +35,10 @@ def test_where_there_are_none(capsys, tmp_path):
     assert main(["runs", "empty", "--json"]) == 0
     assert capsys.readouterr() == ("", "")
     assert main(["runs", "gone"]) == 1
-    assert capsys.readouterr().err == "unrolled: gone is missing\n"
+    assert (
+        capsys.readouterr().err
+        == "unrolled: gone does not exist; name a folder with runs in it, such as runs, or one run\n"
+    )
 
 
 def test_a_table(capsys):

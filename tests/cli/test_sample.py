@@ -153,7 +153,7 @@ def test_files_that_cannot_be_read(run, capsys, tmp_path):
     for flags, code, reason in (
         (["--allowed", str(tmp_path / "absent")], 1, "cannot be read"),
         (["--prompts", str(tmp_path / "line")], 2, r"line, line 2: \d means nothing"),
-        (["--state", str(tmp_path / "absent")], 1, "is missing"),
+        (["--state", str(tmp_path / "absent")], 1, "a state to go on from is written by --save-state"),
         (["--state", str(tmp_path / "line")], 1, "is damaged"),
     ):
         assert main(["sample", run, "--seed", "1", *flags]) == code
@@ -175,3 +175,10 @@ def test_a_search_says_how_probable_its_texts_are(run, sample):
     found = json.loads(sample("--prime", "the", "--length", 1, "--beams", 200, "--json"))["texts"]
     assert math.fsum(math.exp(each["log_probability"]) for each in found) == pytest.approx(1)
     assert len(found) == len(open_writer(run).vocabulary)
+
+
+def test_a_state_that_cannot_be_kept_is_refused_before_a_text_is_written(run, capsys, tmp_path):
+    assert main(["sample", run, "--save-state", str(tmp_path / "absent" / "state")]) == 2
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert "absent; make it first" in found.err

@@ -52,19 +52,33 @@ def test_symbols_and_starts(text, separator, kind, unknown):
     assert found.starts.tolist() == sorted({int(b) for b in begins if b < len(flat)})
 
 
+def joined(found, separator, kind):
+    """The documents that blocks make up, whose symbols are found in each by itself."""
+    documents = []
+    for block, begins in found:
+        own = by_hand(block, separator, kind)
+        if begins:
+            documents += own
+        else:
+            documents[-1] += own[0]
+            documents += own[1:]
+    return documents
+
+
 @given(text=TEXTS, separator=SEPARATORS, kind=KINDS, cuts=st.lists(st.integers(0, 40), max_size=12))
 def test_blocks_cut_no_symbol_and_no_separator(text, separator, kind, cuts):
     places = [0, *sorted(cuts), len(text)]
     pieces = [text[a:b] for a, b in itertools.pairwise(places)]
-    documents = []
-    for block, begins in blocks(pieces, separator, kind):
-        found = by_hand(block, separator, kind)
-        if begins:
-            documents += found
-        else:
-            documents[-1] += found[0]
-            documents += found[1:]
-    assert documents == by_hand(text, separator, kind)
+    assert joined(blocks(pieces, separator, kind), separator, kind) == by_hand(text, separator, kind)
+
+
+@pytest.mark.parametrize("kind", ["characters", "bytes", "words"])
+@pytest.mark.parametrize("separator", ["", "a", "aa", "aba", "aab", ". ", "\n\n", " ", "b ", " .", " a ", "a  "])
+def test_blocks_of_every_short_text_that_comes_letter_by_letter(separator, kind):
+    for size in range(7):
+        for letters in itertools.product(sorted({*separator, "b"}), repeat=size):
+            text = "".join(letters)
+            assert joined(blocks(letters, separator, kind), separator, kind) == by_hand(text, separator, kind), text
 
 
 def test_a_block_keeps_back_little():

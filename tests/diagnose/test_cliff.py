@@ -6,24 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from by_hand import cliff
 from unrolled.diagnose.cliff import HEIGHT, RATE, START, THRESHOLD, WIDTH, cliff_loss, cliff_plot, descent
 from unrolled.errors import DataError
-
-
-def by_hand(w, b):
-    """The loss and its gradient, by the recursions of ∂h/∂w and ∂h/∂b."""
-    h, dw, db = 0.5, 0.0, 0.0
-    for _ in range(50):
-        after = 1 / (1 + math.exp(-(w * h + b)))
-        slope = after * (1 - after)
-        h, dw, db = after, slope * (h + w * dw), slope * (1 + w * db)
-    return (h - 0.7) ** 2, np.array([2 * (h - 0.7) * dw, 2 * (h - 0.7) * db])
 
 
 def test_the_loss_is_that_of_fifty_steps():
     w, b = np.linspace(*WIDTH, 5), np.linspace(*HEIGHT, 5)
     found = cliff_loss(torch.from_numpy(w), torch.from_numpy(b))
-    assert found.tolist() == pytest.approx([by_hand(*each)[0] for each in zip(w, b, strict=True)], rel=1e-9)
+    assert found.tolist() == pytest.approx([cliff(*each)[0] for each in zip(w, b, strict=True)], rel=1e-9)
 
 
 @pytest.mark.parametrize(("kind", "threshold"), [("norm", math.inf), ("norm", THRESHOLD), ("value", THRESHOLD)])
@@ -32,7 +23,7 @@ def test_a_descent_by_hand(kind, threshold):
     place = np.array(START)
     for found in descent(kind, threshold)[:13]:
         assert found == pytest.approx(place, rel=1e-6)
-        _, gradient = by_hand(*place)
+        _, gradient = cliff(*place)
         norm = np.linalg.norm(gradient)
         if kind == "norm":
             gradient *= min(1, threshold / (norm + 1e-6))  # as torch divides
@@ -46,7 +37,7 @@ def test_only_the_clipped_descents_stay():
     for kind in ("norm", "value"):
         steps = np.diff(descent(kind, THRESHOLD), axis=0)
         assert np.linalg.norm(steps, axis=1).max() <= RATE * THRESHOLD * math.sqrt(2) + 1e-9
-    assert by_hand(*descent("norm", THRESHOLD)[-1])[0] < by_hand(*START)[0] / 2
+    assert cliff(*descent("norm", THRESHOLD)[-1])[0] < cliff(*START)[0] / 2
 
 
 @pytest.mark.parametrize("ending", ["svg", "png"])

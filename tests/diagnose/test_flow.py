@@ -38,13 +38,13 @@ def lanes_of(ids):
 
 def contributions(run, layer, loss, ids):
     """Of each parameter, step by step, the mean over the lanes of the norm of the gradient of its copy."""
-    norms = {name: torch.zeros(T) for name, _ in layer.named_parameters()}
+    norms = {name: torch.zeros(T, dtype=F64) for name, _ in layer.named_parameters()}
     for lane in lanes_of(ids):
         own = copies(layer)
         loss(run(own, lane)[0], lane).backward()
         for name in norms:
             each = [step[name].grad for step in own]
-            norms[name] += torch.tensor([0.0 if g is None else g.norm().item() for g in each]) / B
+            norms[name] += torch.tensor([0.0 if g is None else g.norm().item() for g in each], dtype=F64) / B
     return {name: value.tolist() for name, value in norms.items()}
 
 
@@ -70,7 +70,7 @@ def compare(layer, run, ids):
         expected = contributions(run, layer, loss, ids)
         assert flow.parameters.keys() == expected.keys()
         for name, norms in expected.items():
-            assert flow.parameters[name] == pytest.approx(norms, rel=1e-5, abs=1e-9)  # float32 in the sum of lanes
+            assert flow.parameters[name] == pytest.approx(norms, rel=1e-10, abs=1e-14)
 
 
 def kept(tensor):
@@ -94,6 +94,23 @@ def test_two_layers_by_hand(embedding):
             lows.append(low)
             highs.append(high)
         return logits, {"h, layer 1": lows, "h, layer 2": highs}
+
+    compare(layer, run, torch.randint(0, V, (T + 1, B)))
+
+
+def test_a_read_out_with_a_softmax_by_hand():
+    """The loss is of the argument of the softmax, the logits."""
+    torch.manual_seed(0)
+    layer = language_model("elman", V, hidden=H, dtype=F64)
+
+    def run(own, ids):
+        h = torch.zeros(ids.shape[1], H, dtype=F64)
+        logits, hs = [], []
+        for p, x in zip(own, ids[:-1], strict=True):
+            h = kept(torch.tanh(p["U"].T[x] + h @ p["W"].T))
+            logits.append(h @ p["V"].T)
+            hs.append(h)
+        return logits, {"h": hs}
 
     compare(layer, run, torch.randint(0, V, (T + 1, B)))
 
@@ -221,6 +238,10 @@ def test_how_far_it_reaches():
     assert found["many-to-one"].reach() == {"h": 3}
     assert found["many-to-one"].reach(0.1) == {"h": 1}
     assert found["many-to-many"].reach() == {"h": 18}
+    with torch.no_grad():
+        layer.V.zero_()
+    found = measured(layer, torch.zeros(20, 2, dtype=torch.int64)).losses
+    assert [flow.reach() for flow in found.values()] == [{"h": 0}] * 2  # no gradient reaches anything
 
 
 def test_the_layer_is_left_as_it_was():
@@ -238,8 +259,9 @@ def test_what_cannot_be_measured():
         measured(layer, ids[:1])
     with pytest.raises(DataError, match=r"shape \(4,\); an answer is \(4, 2, 5\)"):
         measured(layer, ids, ids[:, 0])
-    with pytest.raises(DataError, match="0 to 5; there are 5 classes"):
-        measured(layer, ids[:2], torch.tensor([[0, 5], [1, 1]]))
+    for wrong, said in ((5, "0 to 5"), (-1, "-1 to 1")):
+        with pytest.raises(DataError, match=f"{said}; there are 5 classes"):
+            measured(layer, ids[:2], torch.tensor([[0, wrong], [1, 1]]))
     with pytest.raises(ConfigurationError, match="no dynamics"):
         measured(Recurrent("y_t = softmax(V x_t)", x=V, y=2), ids)
     two = "h_t = tanh(U x_t + W h_{t-1}); y_t = V h_t; z_t = A h_t; y : output; z : output"

@@ -193,6 +193,10 @@ def test_what_cannot_be_measured():
     layer, ids = language_model("gru", 5, hidden=3), torch.zeros(100, 1, dtype=torch.int64)
     with pytest.raises(DataError, match="has 100 steps; to look 60 steps back from 4 of them, after 50 for warm-up"):
         result_of(influence_horizon(layer, ids, back=60))
+    options = {"back": 4, "warm_up": 50, "positions": 6}
+    with pytest.raises(DataError, match=r"has 59 steps; to look 4 steps back from 6 of them, after 50 .* takes 60"):
+        result_of(influence_horizon(layer, ids[:59], **options))
+    assert result_of(influence_horizon(layer, ids[:60], **options)).positions == 6
     with pytest.raises(DataError, match="back = 3 is at least 4"):
         result_of(influence_horizon(layer, ids, back=3))
     with pytest.raises(ConfigurationError, match="both ends"):

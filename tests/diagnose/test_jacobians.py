@@ -45,7 +45,7 @@ def test_of_an_elman_network():
     assert found.largest == pytest.approx(np.array(norms[0]).mean())
     assert list(found.matrices) == ["W"]
     assert found.matrices["W"].radius == pytest.approx(
-        np.abs(np.linalg.eigvals(layer.W.detach().numpy())).max(), rel=1e-5
+        np.abs(np.linalg.eigvals(layer.W.detach().double().numpy())).max(), rel=1e-12
     )
     json.dumps(found.to_dict(), allow_nan=False)
 

@@ -95,7 +95,7 @@ def test_the_command(tmp_path, capsys):
     assert (tmp_path / "bias.svg").read_text().startswith("<?xml")
     assert main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["truncation"]["back"] == [1, 4, 16]
-    assert main(["diagnose", run]) == 2
+    assert main(["diagnose", "--truncation"]) == 2
     assert main(["diagnose", run, "--truncation", "--back", "few"]) == 2
     assert main([*arguments, "-o", str(tmp_path / "bias.doc")]) == 1
     assert "bias.doc cannot be written" in capsys.readouterr().err

@@ -130,6 +130,7 @@ def test_positions_from_the_end_and_the_end_of_the_text():
     report = result_of(what_if(found, TEXT, -3, "q"))
     assert (report.position, report.symbols) == (len(TEXT) - 3, tuple(TEXT[-3:]))
     assert report == result_of(what_if(found, TEXT, len(TEXT) - 3, "q"))
+    assert result_of(what_if(found, TEXT, -len(TEXT), "q", steps=3)).position == 0
 
 
 def test_many_symbols_are_drawn_from():

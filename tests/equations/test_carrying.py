@@ -40,6 +40,8 @@ def test_recurrent_matrices_follow_from_the_equations(cell, matrices):
         ("c_t = U x_t - (1 - σ(W x_t - b)) ⊙ c_{t-1}", {("b",): 1}),
         ("c_t = σ(a - (W x_t - b)) ⊙ c_{t-1} + U x_t", {("a", "b"): 1}),
         ("c_t = σ(W x_t - b) ⊙ c_{t-1} + U x_t", {("b",): -1}),
+        ("c_t = σ(-(W x_t + b)) ⊙ c_{t-1} + U x_t", {("b",): -1}),
+        ("c_t = σ(-(W x_t - b)) ⊙ c_{t-1} + U x_t", {("b",): 1}),
         ("f_t = σ(W x_t); c_t = f_t ⊙ c_{t-1} + U x_t", {}),
     ],
 )

@@ -4,6 +4,7 @@ import pytest
 
 from unrolled.equations.elaboration import system
 from unrolled.equations.library import CELLS, load
+from unrolled.errors import EquationError
 from unrolled.recurrence import Recurrence
 
 # inputs, states, outputs, number of parameters, number of trained numbers for x = 3, h = 5 (c = 5, y = o = s = 4)
@@ -24,6 +25,17 @@ EXPECTED = {
     "minimal_gated": ("x", "h", "", 6, 2 * (5 * 3 + 5 * 5 + 5)),
 }
 SIZES = {"x": 3, "h": 5, "y": 4, "o": 4}
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("gruu", "did you mean gru?"), (" LSTM\n", "did you mean lstm?"), ("xyz", "the library cells are elman,")],
+)
+def test_a_word_that_names_no_cell(word: str, hint: str) -> None:
+    with pytest.raises(EquationError) as caught:
+        load(word)
+    assert str(caught.value).startswith(f"There is no library cell {word.strip()}: {hint}")
+    assert str(caught.value).endswith("An equation is written h_t = …")
 
 
 def test_every_cell_is_expected_here() -> None:

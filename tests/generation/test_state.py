@@ -127,7 +127,7 @@ def test_a_damaged_file_is_refused(saved, data):
 
 
 def test_files_that_hold_no_state(runs, tmp_path):
-    with pytest.raises(CheckpointError, match="is missing"):
+    with pytest.raises(CheckpointError, match=r"there is no file .*; a state to go on from is written by --save-state"):
         GenerationState.load(tmp_path / "absent")
     with pytest.raises(CheckpointError, match="cannot be read"):
         GenerationState.load(tmp_path)

@@ -110,5 +110,13 @@ def test_what_cannot_apply_is_refused():
         initialise(Recurrent("jordan", x=3, h=5, y=4), spectral_radius=0.9)
     with pytest.raises(ConfigurationError, match="must be a number above 0"):
         initialise(layer_of("gru"), spectral_radius=0.0)
+    without = Recurrent("h_t = tanh(a ⊙ h_{t-1} + U x_t)", x=3, h=5)
+    for given, name in (({"kind": "identity"}, "identity"), ({"spectral_radius": 0.9}, "a spectral radius")):
+        with pytest.raises(ConfigurationError, match=f"^{name} is for recurrent matrices, such as W in W h_{{t-1}}"):
+            initialise(without, **given)
+    both = torch.nn.ModuleList([without, layer_of("gru")])  # it applies to one of them
+    initialise(both, "identity")
+    assert torch.equal(both[1].W_hr, torch.eye(5, dtype=F64))
+    initialise(torch.nn.Linear(2, 2))  # asks for nothing
     with pytest.raises(ConfigurationError, match="holds no Recurrent"):
         initialise(torch.nn.Linear(2, 2), "orthogonal")

@@ -269,6 +269,29 @@ def test_a_network_that_knows_xor_meets_its_criteria():
     assert met(xor.measure(Shifting(knows_and[:, None]), test)) == {xor.XOR_THIRD: True, xor.XOR_RULE: False}
 
 
+def test_what_would_be_without_a_network():
+    """By hand: of each word how often it comes, at each place."""
+    text = classes.Text.of(grammar.sentences(50, 3))
+    wanted, likely = text.patterns(), text.likelihoods
+    often = wanted.sum(0) / len(wanted)
+
+    def length(answers, right):  # of the error, the root of its mean square
+        return math.sqrt(sum(np.square(a - b).sum() for a, b in zip(answers, right, strict=True)) / len(right))
+
+    def rms(answers):
+        return f"{length(answers, likely) / math.sqrt(grammar.BITS):.4f}"
+
+    cosine = np.mean([often @ p / (np.linalg.norm(often) * np.linalg.norm(p)) for p in likely])
+    best, always, off = (re.findall(r"\d+\.\d+", row.measured) for row in classes.baselines(text))
+    assert best == [f"{length(likely[:-1], wanted[1:]):.3f}", "0.0000", "1.000"]
+    assert always == [
+        f"{length([often] * (len(wanted) - 1), wanted[1:]):.3f}",
+        rms([often] * len(likely)),
+        f"{cosine:.3f}",
+    ]
+    assert off == [rms(np.zeros_like(likely))]
+
+
 class Shifting(Oracle):
     """As many answers as it has read."""
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from unrolled.cli import main
+from unrolled.data.corpora import split
 from unrolled.nn import language_model
-from unrolled.reproduce.nonlinearity.units import LANES, UNITS, behaviour, slope
+from unrolled.reproduce.nonlinearity.units import LANES, UNITS, behaviour, first, slope
+from unrolled.training import TrainConfig, loop
 
 F = {
     "tanh": np.tanh,
@@ -30,19 +32,26 @@ def test_the_slope_is_the_derivative(phi):
 def test_the_behaviour_is_that_of_the_network_by_hand(phi):
     torch.manual_seed(2)
     layer = language_model(UNITS[phi].equation, vocabulary=5, hidden=6, dtype=torch.float64)
-    ids = torch.randint(5, (LANES * 40,))
+    with torch.no_grad():
+        layer.U.mul_(2.5 if phi == "hard" else 8)  # some units are saturated, and never all of a hard tanh
+    steps, ids = 400, torch.randint(5, (LANES * 400,))
     found = behaviour(layer, phi, ids)
     U, W, b = (getattr(layer, name).detach().numpy() for name in ("U", "W", "b"))
-    h, states = np.zeros((LANES, 6)), []
+    h, direction, states, slopes, growth = np.zeros((LANES, 6)), np.ones((LANES, 6)), [], [], []
     for x in ids.view(LANES, -1).T.numpy():
-        h = F[phi](U.T[x] + h @ W.T + b)
+        a = U.T[x] + h @ W.T + b
+        h = F[phi](a)
         states.append(h)
+        slopes.append((F[phi](a + 1e-6) - F[phi](a - 1e-6)) / 2e-6)
+        direction = slopes[-1] * (direction @ W.T)  # a small change of the state, of length 1 before the step
+        growth.append(np.log(np.linalg.norm(direction, axis=1)))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     states = np.stack(states)
     assert found.mean == pytest.approx(states.mean(), abs=1e-12)
     assert found.most == pytest.approx(np.abs(states).max(), abs=1e-12)
-    if phi == "identity":
-        assert found.flat == 0
-        assert found.exponent == pytest.approx(np.log(np.abs(np.linalg.eigvals(W)).max()), abs=0.1)
+    assert found.flat == pytest.approx((np.stack(slopes) < 0.05).mean(), abs=1e-12)
+    assert (found.flat == 0) == (phi == "identity")
+    assert found.exponent == pytest.approx(np.mean(growth[steps // 4 :]), abs=0.01)
 
 
 def test_all_of_it_runs(tmp_path, capsys):
@@ -55,3 +64,17 @@ def test_all_of_it_runs(tmp_path, capsys):
     assert [row["what"] for row in five["rows"]] == [f"φ = {unit.name}" for unit in UNITS.values()]
     # nothing was learnt, so that nothing holds that is said of learning
     assert not any(row["holds"] for row in claims["rows"] if "nats per character" in row["what"])
+
+
+def test_what_is_measured_before_training_is_the_network_that_training_begins_with(tmp_path):
+    text = "so it goes, and on it goes, and so on it goes; so it went.\n" * 20
+    options = TrainConfig(
+        recurrence=UNITS["tanh"].equation, layers=1, hidden=5, batch=2, sequence_length=5, seed=7,
+        run=str(tmp_path / "run"),
+    )  # fmt: skip
+    job = loop.begin(options, split("text", text))
+    job.run.unlock()
+    found = first("tanh", job.task.model.vocabulary, job.task.layer, seed=7)
+    begun = job.task.layer.state_dict()
+    assert found.state_dict().keys() == begun.keys()
+    assert all(torch.equal(value, begun[name]) for name, value in found.state_dict().items())

@@ -25,7 +25,8 @@ class Server:
     """Starts commands; ``with`` it."""
 
     def __enter__(self):
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS), "NO_COLOR": "1"}
+        places = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": places, "NO_COLOR": "1"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "survival.server"],
             env=environment,

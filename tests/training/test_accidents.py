@@ -37,24 +37,6 @@ def config(tmp_path):
 
 
 @pytest.fixture
-def job(monkeypatch):
-    """The job of the run that a test begins or resumes, so that the test can break what is in it."""
-    found = []
-
-    class Last:
-        def __getattr__(self, name):
-            return getattr(found[-1], name)
-
-        def __setattr__(self, name, value):
-            setattr(found[-1], name, value)
-
-    for name in ("begin", "reopen"):
-        original = getattr(loop, name)
-        monkeypatch.setattr(loop, name, lambda *given, make=original: found.append(make(*given)) or found[-1])
-    return Last()
-
-
-@pytest.fixture
 def frames(tmp_path):
     """A run on numbers in time: 56 sequences, 7 batches an epoch."""
     rows = [{"frames": each.tolist(), "answer": float(each.sum())} for each in SEQUENCES]
@@ -448,7 +430,7 @@ def test_the_record_holds_what_was_there(config, job):
 
 def test_ten_records_are_kept_and_the_others_said_not_to_be(config):
     config = dataclasses.replace(config, recurrence="irnn", learning_rate=1e4, on_accident="rollback")
-    with pytest.raises(UnrolledError):
+    with pytest.raises(UnrolledError, match="10th accident without 20 good updates"):
         list(train(config, corpus=CORPUS))
     folder = RunDirectory.open(config.run).path / "accidents"
     kept = sorted(int(path.name) for path in folder.iterdir())

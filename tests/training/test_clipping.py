@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.utils import clip_grad_norm_
 
+from by_hand import cliff
+from training.breaks import broken_off, gone_on, losses, weights
 from unrolled.checkpoint import RunDirectory
 from unrolled.data.corpora import split
-from unrolled.training import Step, TrainConfig, resume, train
+from unrolled.training import Step, TrainConfig, train
 from unrolled.training.clipping import NORMS, PAST, Clipping, gradient_norm, shorten
 
 CORPUS = split("pangrams", "the quick brown fox jumps over the lazy dog; pack my box.\n" * 30)
@@ -102,17 +104,6 @@ def test_the_adaptive_threshold_goes_on_where_it_was():
     assert Clipping("norm", 5.0, 0.1).carried() == {}
 
 
-def by_hand(w, b, h=0.5):
-    """The state after 50 steps and the gradient of (h_50 − 0.7)², by the recursions of ∂h/∂w and ∂h/∂b."""
-    dw = db = 0.0
-    for _ in range(50):
-        after = 1 / (1 + np.exp(-(w * h + b)))
-        slope = after * (1 - after)
-        dw, db = slope * (h + w * dw), slope * (1 + w * db)
-        h = after
-    return h, np.array([2 * (h - 0.7) * dw, 2 * (h - 0.7) * db])
-
-
 def cosine(a, b):
     return a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
 
@@ -120,7 +111,7 @@ def cosine(a, b):
 def test_on_the_cliff_the_norm_keeps_the_direction_and_the_value_does_not():
     """Pascanu et al. 2013, figure 6: at the wall the gradient is large, and two updates beside each other differ."""
     wall = 6.0, -3.0 + 1e-10
-    _, gradient = by_hand(*wall)
+    _, gradient = cliff(*wall)
     assert np.linalg.norm(gradient) > 1e6
     w, b = (torch.tensor(each, dtype=torch.float64, requires_grad=True) for each in wall)
     h = torch.tensor(0.5, dtype=torch.float64)
@@ -160,18 +151,12 @@ def test_what_is_reported_is_the_norm_before_clipping(config, tmp_path):
 def test_a_run_with_an_adaptive_threshold_goes_on_as_if_there_were_no_break(config, tmp_path, stop_at):
     config = dataclasses.replace(config, clipping="adaptive", clip=0.0, clip_quantile=0.3)
     events = list(train(config, corpus=CORPUS))
-    other, done = dataclasses.replace(config, run=str(tmp_path / "other")), 0
-
-    def stop():
-        return done >= stop_at
-
-    for event in train(other, corpus=CORPUS, stop=stop):
-        done += isinstance(event, Step)
-    saved = RunDirectory.open(other.run).latest().trainer[NORMS]
+    other = tmp_path / "other"
+    seen, _ = broken_off(config, CORPUS, other, stop_at)
+    saved = RunDirectory.open(other).latest().trainer[NORMS]
     assert saved.tolist() == norms(events)[:stop_at]
-    list(resume(other.run, corpus=CORPUS))
-    for name, array in RunDirectory.open(config.run).latest().model.items():
-        assert RunDirectory.open(other.run).latest().model[name].tobytes() == array.tobytes()
+    assert seen + gone_on(other, CORPUS) == losses(events)
+    assert weights(other) == weights(config.run)
 
 
 def test_the_adaptive_threshold_moves_the_weights(config, tmp_path):

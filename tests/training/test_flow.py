@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from training.breaks import broken_off, gone_on, losses, weights
 from unrolled.checkpoint import RunDirectory
 from unrolled.checkpoint.model import TrainedModel
 from unrolled.data.corpora import split
@@ -129,18 +130,12 @@ def test_a_run_goes_on_as_if_it_had_not_stopped(tmp_path, options):
         **{"recurrence": "gru", "layers": 1} | options, hidden=5, batch=3, sequence_length=6, steps=20,
         evaluate_every=8, sample_length=5, run=str(tmp_path / "whole"),
     )  # fmt: skip
-    whole = [event.loss for event in train(config, corpus=CORPUS) if isinstance(event, Step)]
-    other = dataclasses.replace(config, run=str(tmp_path / "other"))
-    seen: list[float] = []
-    for event in train(other, corpus=CORPUS, stop=lambda: len(seen) >= 11):
-        if isinstance(event, Step):
-            seen.append(event.loss)
+    whole, other = losses(train(config, corpus=CORPUS)), tmp_path / "other"
+    seen, event = broken_off(config, CORPUS, other, 11)
     assert isinstance(event, Saved)
-    assert RunDirectory.open(other.run).latest().trainer[f"state/{INFLUENCE}"].any()
-    seen += [event.loss for event in resume(other.run, corpus=CORPUS) if isinstance(event, Step)]
-    assert seen == whole
-    weights = [RunDirectory.open(run).latest().model for run in (config.run, other.run)]
-    assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert RunDirectory.open(other).latest().trainer[f"state/{INFLUENCE}"].any()
+    assert seen + gone_on(other, CORPUS) == whole
+    assert weights(other) == weights(config.run)
 
 
 def test_an_epoch_begins_without_influence(tmp_path):
@@ -159,7 +154,10 @@ def test_an_epoch_begins_without_influence(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"bptt_memory": "5MB"}, "--bptt-memory bounds the memory of a way back that is not taken: leave it out"),
+        (
+            {"bptt_memory": "5MB"},
+            "--bptt-memory bounds the memory that the way back through a window takes",
+        ),
         ({"update_every": 10}, "--update-every lets the gradient reach back further"),
         ({"update_every": 50}, "--update-every lets the gradient reach back further"),
         ({"dropout": 0.1}, "--dropout draws units at random"),

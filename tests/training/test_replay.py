@@ -212,14 +212,6 @@ def test_every_finding_is_a_sentence():
 
 
 @pytest.fixture
-def job(monkeypatch):
-    """The job of the run that a test begins, so that the test can break what is in it."""
-    found, original = [], loop.begin
-    monkeypatch.setattr(loop, "begin", lambda *given: found.append(original(*given)) or found[-1])
-    return lambda: found[-1]
-
-
-@pytest.fixture
 def config(tmp_path):
     return TrainConfig(
         recurrence="irnn", layers=2, hidden=8, dropout=0.2, batch=4, sequence_length=9, learning_rate=1e4, steps=30,
@@ -295,7 +287,16 @@ def test_an_update_that_overflows_is_reproduced(config, capsys):
 def test_what_is_no_record(config, tmp_path, capsys):
     assert main(["replay", str(tmp_path)]) == 1
     assert "holds no record of an accident" in capsys.readouterr().err
+    assert main(["replay", str(tmp_path / "gone")]) == 1
+    assert "gone does not exist; the record of an accident is a folder" in capsys.readouterr().err
     accident = accident_of(train(config, corpus=CORPUS))
+    for folder in (Path(config.run), Path(accident.record).parent):
+        assert main(["replay", str(folder)]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith(
+            f"unrolled: {folder} is not itself the record of an accident; name one, such as {folder}"
+        )
+        assert Path(said.rstrip().rpartition("such as ")[2], "record.json").is_file()
     path = Path(accident.record) / "batch.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     with pytest.raises(CheckpointError, match=r"batch\.safetensors was changed"):
@@ -367,7 +368,7 @@ def test_a_batch_of_examples_comes_back_to_the_bit(options):
 def test_weights_that_are_not_finite_are_found_in_every_task(options, job):
     events = train(options)
     assert isinstance(next(events), Started)
-    name, parameter = list(job().task.layer.named_parameters())[-1]
+    name, parameter = list(job.task.layer.named_parameters())[-1]
     with torch.no_grad():
         parameter.fill_(float("nan"))
     accident = accident_of_stopped(events)
@@ -396,7 +397,7 @@ def test_a_number_that_the_model_cannot_hold_is_found(tmp_path, job):
     })  # fmt: skip
     events = train(config)
     assert isinstance(next(events), Started)
-    job().task.training.inputs[0][0, 0] = 1e300
+    job.task.training.inputs[0][0, 0] = 1e300
     found = replay(accident_of(events).record)
     assert found.reproduced
     assert found.first == Finding("input")

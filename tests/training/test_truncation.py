@@ -1,7 +1,5 @@
 """Truncated BPTT and documents: gradients against whole unrollings cut by hand, states against reading alone."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from unrolled.checkpoint import RunDirectory
+from training.breaks import broken_off, gone_on, losses, weights
 from unrolled.checkpoint.model import TrainedModel
 from unrolled.data.corpora import split
 from unrolled.data.documents import read_documents
@@ -17,7 +15,7 @@ from unrolled.data.lanes import Position
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.errors import ConfigurationError
 from unrolled.nn import language_model
-from unrolled.training import Step, TrainConfig, resume, train
+from unrolled.training import TrainConfig, train
 from unrolled.training.evaluation import evaluate_stepwise, result_of
 from unrolled.training.language import LanguageTask
 from unrolled.training.reading import read
@@ -127,16 +125,10 @@ def test_a_run_goes_on_as_if_it_had_not_stopped(tmp_path, options):
         recurrence="lstm", layers=2, hidden=6, dropout=0.2, batch=3, sequence_length=7, steps=24, evaluate_every=8,
         sample_length=5, run=str(tmp_path / "whole"), **options,
     )  # fmt: skip
-    whole = [event.loss for event in train(config, corpus=CORPUS) if isinstance(event, Step)]
-    other = dataclasses.replace(config, run=str(tmp_path / "other"))
-    seen: list[float] = []
-    for event in train(other, corpus=CORPUS, stop=lambda: len(seen) >= 11):
-        if isinstance(event, Step):
-            seen.append(event.loss)
-    seen += [event.loss for event in resume(other.run, corpus=CORPUS) if isinstance(event, Step)]
-    assert seen == whole
-    weights = [RunDirectory.open(run).latest().model for run in (config.run, other.run)]
-    assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
+    whole, other = losses(train(config, corpus=CORPUS)), tmp_path / "other"
+    seen, _ = broken_off(config, CORPUS, other, 11)
+    assert seen + gone_on(other, CORPUS) == whole
+    assert weights(other) == weights(config.run)
 
 
 def test_updates_further_apart_than_the_gradient_reaches():

@@ -56,6 +56,9 @@ def summaries(folder: Path) -> list[Summary]:
         return [summary(folder)]
     try:
         found = [path for path in folder.iterdir() if _holds_a_run(path)]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        what = "is no folder" if folder.exists() else "does not exist"
+        raise CheckpointError(f"{folder} {what}; name a folder with runs in it, such as runs, or one run") from error
     except OSError as error:
         raise unreadable(folder, error) from error
     return [summary(path) for path in sorted(found, key=_order)]

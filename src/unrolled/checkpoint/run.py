@@ -127,7 +127,9 @@ class RunDirectory:
         try:
             if (run.path / "config.json").is_file():
                 return run
-            what = "holds no run (it has no config.json)" if run.path.is_dir() else "does not exist"
+            what = "is a file" if run.path.exists() else "does not exist"
+            if run.path.is_dir():
+                what = "holds no run (it has no config.json)"
             if run._was_being_made():
                 what = "holds no run yet (one that ended while it was being made is started again without --resume)"
         except OSError as error:

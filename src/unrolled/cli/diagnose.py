@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,14 @@ from unrolled.cli import OK, from_user
 from unrolled.cli.options import Switch
 from unrolled.cli.progress import followed
 from unrolled.errors import ConfigurationError
+
+USED_BY = {  # which measurements take a number
+    "steps": ("flow", "jacobians", "lyapunov", "horizon", "what-if"),
+    "lanes": ("truncation", "flow", "jacobians", "lyapunov", "horizon"),
+    "back": ("truncation",),
+    "batches": ("truncation",),
+    "updates": ("limits",),
+}
 
 
 def diagnose(
@@ -35,7 +44,7 @@ def diagnose(
     steps: int | None = None,
     lanes: int | None = None,
     back: str | None = None,
-    batches: int = 4,
+    batches: int | None = None,
     updates: int | None = None,
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
     json: Switch = False,
@@ -87,7 +96,7 @@ def diagnose(
     back
         The steps k2 of --truncation, such as 1,5,25; by default 1,2,5,10,20,50,100,200.
     batches
-        Of so many lanes, each somewhere else in the text, for --truncation.
+        Of so many lanes, each somewhere else in the text, for --truncation (4).
     updates
         Of each of the trainings of --limits; half as many as the run made, at least 150 and at most 600.
     output
@@ -106,32 +115,30 @@ def diagnose(
     }  # fmt: skip
     chosen = [name for name, wanted in asked.items() if wanted] or ["limits"]
     _check(run, text, chosen, output=output is not None, against=bool(against))
+    _check_numbers({"steps": steps, "lanes": lanes, "batches": batches, "updates": updates, "back": back}, chosen)
     if cliff:
         return _cliff(output, json=json)
-    numbers = {"steps": steps, "lanes": lanes, "batches": batches, "updates": updates}
-    for name, number in numbers.items():
-        if number is not None and number < 1:
-            raise ConfigurationError(f"--{name} is {number}; it must be at least 1")
     from unrolled.cli.hidden_states import read_change
     from unrolled.cli.measurements import MEASUREMENTS, Options, subject
+    from unrolled.diagnose import plots
 
+    if output is not None:
+        plots.check(output)
     assert run is not None  # _check has seen to it
     others = tuple(subject(other, text) for other in against or ())
     change = (0, "") if what_if is None else read_change(what_if)
-    options = Options(_numbers(back), lanes, batches, steps, others, unit or "", change, updates)
+    options = Options(_numbers(back), lanes, batches or 4, steps, others, unit or "", change, updates)
     of = subject(run, text)
     reports = {}
     for number, name in enumerate(chosen):
         reports[name] = found = followed(MEASUREMENTS[name].measure(of, options), f"measuring {name}", quiet or json)
-        if output is not None:
-            from unrolled.diagnose.plots import save
-
-            save(MEASUREMENTS[name].plot(found), output)
         if not json:
             print("\n" * (2 * (number > 0)), end="")
             MEASUREMENTS[name].show(found)
     if json:
         print(json_format.dumps({"run": str(run), **{name: found.to_dict() for name, found in reports.items()}}))
+    if output is not None:  # last, so that what was measured is shown even where there is nothing to draw
+        plots.save(MEASUREMENTS[chosen[0]].plot(reports[chosen[0]]), output)
     return OK
 
 
@@ -158,11 +165,24 @@ def _check(run: Path | None, text: str | None, chosen: list[str], output: bool, 
         )
 
 
+def _check_numbers(given: Mapping[str, int | str | None], chosen: list[str]) -> None:
+    """Is each number used, and large enough?"""
+    for name, number in given.items():
+        if number is not None and not set(USED_BY[name]).intersection(chosen):
+            users = ", ".join(f"--{user}" for user in USED_BY[name])
+            which = "which is not" if len(USED_BY[name]) == 1 else "none of which is"
+            raise ConfigurationError(f"--{name} is for {users}, {which} asked for; leave it out")
+        if isinstance(number, int) and number < 1:
+            raise ConfigurationError(f"--{name} is {number}; it must be at least 1")
+
+
 def _cliff(output: Path | None, json: bool) -> int:
     if output is None or json:
         raise ConfigurationError("--cliff is a picture, without numbers: say where to, as in -o cliff.svg")
+    from unrolled.diagnose import plots
     from unrolled.diagnose.cliff import cliff_plot
 
+    plots.check(output)
     cliff_plot(output)
     return OK
 

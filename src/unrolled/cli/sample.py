@@ -123,6 +123,10 @@ def sample(
         "--save-state": save_state is not None,
     }  # fmt: skip
     _check({flag for flag, given in flags.items() if given})
+    if save_state is not None and not save_state.parent.is_dir():  # said before a text is written, and not after
+        raise ConfigurationError(
+            f"--save-state {save_state} cannot be written: there is no folder {save_state.parent}; make it first"
+        )
     ends = _ends(length, until, allowed)
     primes = _primes(prime, prompts)
     model = _writer(run, device, precision)

@@ -32,6 +32,21 @@ def truncation_plot(found: TruncationBias) -> Any:
     return figure
 
 
+def check(path: Path) -> None:
+    """Can a picture be written there? To be asked before a long measurement.
+
+    Raises:
+        BackendError: matplotlib is not installed.
+        DataError: the ending is no format, or there is no such folder.
+    """
+    figure, _ = panels(1)
+    if path.suffix.removeprefix(".").lower() not in figure.canvas.get_supported_filetypes():
+        what = f"{path.suffix} is no format of a picture" if path.suffix else "its name has no ending"
+        raise DataError(f"{path} cannot be written: {what}; end its name in .svg, .png or .pdf")
+    if not path.parent.is_dir():
+        raise DataError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
+
+
 def save(figure: Any, path: Path) -> None:
     """Write a picture; the ending of its name is the format.
 
@@ -44,7 +59,8 @@ def save(figure: Any, path: Path) -> None:
         with rc_context({"svg.hashsalt": "unrolled"}):  # else every file has other names inside
             figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be written: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise DataError(f"{path} cannot be written: {reason or error}") from None
 
 
 def panels(columns: int) -> Any:

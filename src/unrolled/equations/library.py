@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
 from unrolled.equations.elaboration import system
 from unrolled.equations.system import System
+from unrolled.errors import EquationError
 
 _CELLS = {
     # Elman 1990, "Finding structure in time", without biases as the exercise sheets write it
@@ -99,11 +101,19 @@ CELLS: Mapping[str, str] = MappingProxyType(
 
 @lru_cache(maxsize=256)
 def _load(name_or_text: str, outputs: tuple[str, ...] | None, names: tuple[str, ...]) -> System:
-    return system(CELLS.get(name_or_text.strip(), name_or_text), outputs, names)
+    word = name_or_text.strip()
+    if word not in CELLS and word.isidentifier():  # a name, and no equation
+        close = difflib.get_close_matches(word.lower(), CELLS, 1)
+        hint = f"did you mean {close[0]}?" if close else f"the library cells are {', '.join(CELLS)}."
+        raise EquationError(f"There is no library cell {word}: {hint} An equation is written h_t = …")
+    return system(CELLS.get(word, name_or_text), outputs, names)
 
 
 def load(name_or_text: str, outputs: Iterable[str] | None = None, names: Iterable[str] = ()) -> System:
     """The System of a library cell, by its name, or of equations.
+
+    Raises:
+        EquationError: the text is no recurrence, or one word that names no cell.
 
     >>> load("elman").parameters
     ('U', 'W', 'V')

@@ -91,6 +91,10 @@ class GenerationState:
         Raises:
             CheckpointError: the file is missing, damaged, or holds something else.
         """
+        if not Path(path).exists():
+            raise CheckpointError(
+                f"there is no file {path}; a state to go on from is written by --save-state, or by save"
+            )
         arrays, about = read_tensors(Path(path))
         if "text" not in about:
             raise CheckpointError(

@@ -50,6 +50,11 @@ def initialise(
     systems = list(_systems(module))
     if not systems and (kind != "uniform" or forget_bias is not None or spectral_radius is not None):
         raise ConfigurationError("the module holds no Recurrent, to which a name for first values could apply")
+    asked = kind if kind != "uniform" else "a spectral radius" if spectral_radius is not None else None
+    if asked is not None and not any(recurrent_matrices(system) for system, _ in systems):
+        raise ConfigurationError(
+            f"{asked} is for recurrent matrices, such as W in W h_{{t-1}}, and these equations have none; leave it out"
+        )
     for system, parameters in systems:
         for name in recurrent_matrices(system):
             _start(parameters[name], kind)

@@ -12,7 +12,8 @@ from typing import Any
 
 from unrolled.data.dates import DatePair, date_pairs, styles_of
 from unrolled.data.digits import NAMES, digit_streams, digits
-from unrolled.data.examples import read_table, split, without_duplicates
+from unrolled.data.examples import read_table
+from unrolled.data.table import split, without_duplicates
 
 PARTS = ("train", "dev", "test")
 Count = Callable[[int], int]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.answering.reading import rows_in_time
-from unrolled.data.examples import Table
+from unrolled.data.table import Table
 from unrolled.errors import DataError
 
 

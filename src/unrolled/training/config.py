@@ -227,7 +227,7 @@ class TrainConfig:
                 "--bptt-memory goes through windows that do not overlap; leave --update-every out, or --bptt-memory"
             )
         reasons = {
-            "bptt_memory": "bounds the memory of a way back that is not taken",
+            "bptt_memory": "bounds the memory that the way back through a window takes, and there is no way back here",
             "update_every": "lets the gradient reach back further than to the last update, and it is cut nowhere here",
             "dropout": "draws units at random, and the derivatives are those of the equations",
             "precision": "rounds the products of which exact derivatives are taken",

@@ -14,9 +14,10 @@ import torch
 
 from unrolled.answering import Answerer, AnswererDescription, Classes, Frames, Head, Numbers, Reading, Texts, Words
 from unrolled.answering.reading import reading_of
-from unrolled.data.examples import Table, comparable, is_table, read_table, split, without_duplicates
+from unrolled.data.examples import is_table, read_table
 from unrolled.data.lexicon import Lexicon
 from unrolled.data.scale import Scale
+from unrolled.data.table import Table, comparable, split, without_duplicates
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.errors import DataError
 from unrolled.training import columns

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from unrolled.checkpoint.run import RunDirectory
 from unrolled.data.corpora import Corpus
-from unrolled.data.examples import Table, read_table
+from unrolled.data.examples import read_table
+from unrolled.data.table import Table
 from unrolled.errors import CheckpointError
 from unrolled.training.config import TrainConfig, from_dict
 from unrolled.training.examples import AnswersMaterial, ExamplesMaterial

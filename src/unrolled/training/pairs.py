@@ -11,8 +11,8 @@ import torch
 
 from unrolled.answering import Labels, Reading, Texts, Vectors
 from unrolled.answering.translator import Dictionary, Translator, TranslatorDescription
-from unrolled.data.examples import Table
 from unrolled.data.scale import Scale
+from unrolled.data.table import Table
 from unrolled.data.vocabulary import Vocabulary
 from unrolled.errors import DataError
 from unrolled.training import columns

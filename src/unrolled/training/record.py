@@ -61,10 +61,7 @@ class Record:
             CheckpointError: there is none, or it is damaged.
         """
         if not (folder / "record.json").is_file():
-            raise CheckpointError(
-                f"{folder} holds no record of an accident; that is a folder such as runs/NAME/{FOLDER}/STEP, which "
-                "`unrolled train` writes when a loss or a gradient is not finite"
-            )
+            raise CheckpointError(f"{folder} {_without_record(folder)}")
         about = read_document(folder / "record.json")
         hashes = about.pop("files", None)
         if not isinstance(hashes, dict) or "options" not in about:
@@ -81,6 +78,19 @@ class Record:
         """Torch's generators as they were before the batch."""
         found = {name: array for name, array in self.batch.items() if name.startswith(RANDOM)}
         return {name.removeprefix(RANDOM): torch.from_numpy(array.copy()) for name, array in found.items()}
+
+
+def _without_record(folder: Path) -> str:
+    """What is wrong with a folder that is no record, and which folders near it are."""
+    if not folder.exists():
+        return f"does not exist; the record of an accident is a folder such as runs/NAME/{FOLDER}/STEP"
+    found = sorted(folder.glob("*/record.json")) or sorted(folder.glob(f"{FOLDER}/*/record.json"))
+    if found:
+        return f"is not itself the record of an accident; name one, such as {found[0].parent}"
+    return (
+        f"holds no record of an accident; that is a folder such as runs/NAME/{FOLDER}/STEP, which `unrolled train` "
+        "writes when a loss or a gradient is not finite"
+    )
 
 
 def _tensors(path: Path, hashes: Mapping[str, str]) -> Arrays:
