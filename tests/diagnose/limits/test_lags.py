@@ -47,7 +47,8 @@ def test_the_lag_is_found_and_measured_on_other_text():
     training, held_out = (knowing_nothing(planted.echo(6_000, 7, seed, 0.5)) for seed in (1, 2))
     found = result_of(best_lag(training, held_out, range(1, 25)))
     assert found.lag == 7
-    assert found.gain.nats == pytest.approx(gains(training, held_out, 7).mean())
+    even = training.balanced(training), held_out.balanced(training)
+    assert found.gain.nats == pytest.approx(gains(*even, 7).mean())
     assert found.gain.surely(0.1)
 
 
@@ -60,6 +61,24 @@ def test_what_the_model_knows_already_is_no_gain():
     knows = Predicted(p.log(), nothing.wanted, nothing.read, nothing.documents)
     first, second = knows.halves()
     assert abs(gains(first, second, 7).mean()) < 0.01
+
+
+def test_no_lag_is_credited_with_how_often_a_letter_comes():
+    """Letters that know nothing of each other, half of them a, predicted as if all were equally likely."""
+    random = np.random.default_rng(5)
+    texts = ["".join(random.choice(list("aaaaaaabcdefgh"), 6_000)) for _ in range(2)]
+    training, held_out = map(knowing_nothing, texts)
+    assert gains(training, held_out, 9).mean() > 0.3
+    assert abs(result_of(best_lag(training, held_out, range(1, 25))).gain.nats) < 0.01
+
+
+def test_balance_is_that_of_the_letters_and_leaves_probabilities():
+    training = knowing_nothing(planted.markov(3_000))
+    found = training.balanced(training)
+    np.testing.assert_allclose(found.log_p.exp().sum(-1), 1)
+    counts = np.bincount(training.wanted.flatten(), minlength=SYMBOLS)
+    expected = (counts + PRIOR) / (counts.sum() / SYMBOLS + PRIOR)
+    np.testing.assert_allclose(found.log_p[0, 0].exp(), expected / expected.sum())
 
 
 def test_there_may_be_nothing_to_choose_from():

@@ -3,8 +3,10 @@
 For each k a table b[x, y] is added to the logits, x the symbol k steps before the symbol y that is predicted:
 p'(y) ∝ p(y) e^{b[x, y]}, where b[x, y] = ln (n + a) / (m + a), n how often y follows x at that distance and m how often
 the model expects it to: one step of iterative proportional fitting (Deming & Stephan 1940), drawn towards 0 by a. If
-p' predicts *other* text better than p, then the symbol k steps back tells something that the model does not use. Only
-what single symbols at fixed distances tell is found so: no sign of it is no proof that there is nothing.
+p' predicts *other* text better than p, then the symbol k steps back tells something that the model does not use.
+Before that a table b[y] of the same kind corrects how often the model expects each symbol at all, which no lag shall
+get credit for. Only what single symbols at fixed distances tell is found so: no sign of it is no proof that there is
+nothing.
 
 Shapes: log-probabilities (S, B, V); symbols (T, B), T = warm-up + S; gains (S, B).
 """
@@ -12,7 +14,7 @@ Shapes: log-probabilities (S, B, V); symbols (T, B), T = warm-up + S; gains (S, 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -63,6 +65,13 @@ class Predicted:
         second = Predicted(self.log_p[half:], self.wanted[half:], self.read[half:], self.documents[half:])
         return first, second
 
+    def balanced(self, known: Predicted) -> Predicted:
+        """Each symbol as often expected, by and large, as it comes in what is ``known``."""
+        observed = torch.bincount(known.wanted.flatten(), minlength=known.log_p.shape[-1])
+        expected = known.log_p.exp().sum((0, 1))
+        added = ((observed + PRIOR) / (expected + PRIOR)).log()
+        return replace(self, log_p=functional.log_softmax(self.log_p + added, -1))
+
     @property
     def longest(self) -> int:
         """The largest lag that each of the symbols has."""
@@ -100,6 +109,7 @@ def best_lag(training: Predicted, held_out: Predicted, lags: Sequence[int]) -> G
     lags = [lag for lag in lags if lag <= min(training.longest, held_out.longest)]
     if not lags:
         return None
+    training, held_out = training.balanced(training), held_out.balanced(training)
     first, second = training.halves()
     found = []
     for number, lag in enumerate(lags):
