@@ -97,6 +97,14 @@ def test_the_share_of_wrong_signs():
     assert rate_of(neurons, 40, 1000) == Rate(1, 3)
 
 
+def test_a_negative_weight_keeps_the_bit_at_lengths_of_one_parity():
+    neurons = Neurons(1, seed=0)
+    with torch.no_grad():
+        neurons.w.fill_(-3)
+        neurons.triples.copy_(torch.tensor([3.0, -3.0])[:, None, None].expand(2, READ, 1))
+    assert [round(wrong(neurons, length, 200, seeded()).item()) for length in (11, 12, 13)] == [0, 1, 0]
+
+
 def test_the_rate_with_which_most_succeed():
     pilot = {rate: {5: Rate(successes, 100)} for rate, successes in ((0.1, 90), (0.01, 97), (0.3, 97))}
     assert best(pilot) == 0.01

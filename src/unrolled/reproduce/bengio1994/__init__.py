@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import torch
@@ -48,12 +49,12 @@ QUICK = Budget(updates=2, sequences=40)
 @dataclass(frozen=True)
 class Found:
     """Success rates by length: before training, trained at that length, and trained at the shortest, tested at that
-    length; the median weight w after training at a length."""
+    length; the weights w after training at a length."""
 
     untrained: Mapping[int, Rate]
     trained: Mapping[int, Rate]
     carried: Mapping[int, Rate]
-    weights: Mapping[int, float]
+    weights: Mapping[int, Sequence[float]]
 
 
 def reproduce(bench: Bench) -> Report:
@@ -95,7 +96,7 @@ def _measured(bench: Bench, rate: float, budget: Budget) -> Found:
         neurons = deepcopy(start)
         learn(neurons, length, rate, length, budget.updates, BATCH)
         trained[length] = rate_of(neurons, length, budget.sequences)
-        weights[length] = neurons.w.median().item()
+        weights[length] = neurons.w.tolist()
         if length == SHORTEST:
             carried = {other: rate_of(neurons, other, budget.sequences) for other in LENGTHS}
     return Found(untrained, trained, carried, weights)
@@ -119,10 +120,14 @@ def told(found: Found) -> list[Row]:
         Row(
             f"T = {length}",
             f"{found.trained[length]} succeed; untrained {found.untrained[length].successes}; trained at T = "
-            f"{SHORTEST} {found.carried[length].successes}; median w {found.weights[length]:.2f}",
+            f"{SHORTEST} {found.carried[length].successes}; {_weights(found.weights[length])}",
         )
         for length in LENGTHS
     ]
+
+
+def _weights(each: Sequence[float]) -> str:
+    return f"median |w| {median(map(abs, each)):.2f}, w < 0 in {sum(w < 0 for w in each)}"
 
 
 def draw(found: Found) -> Any:
@@ -145,9 +150,10 @@ def _chosen(pilot: Mapping[float, Mapping[int, Rate]], rate: float) -> str:
     return (
         f"The rate is {rate:g}, with which most of {NEURONS} other neurons (seed {PILOT_SEED}), trained at T = "
         f"{SHORTEST}, succeeded there. So many did with each rate at T = {SHORTEST}, and untouched at T = {LONGEST}: "
-        f"{each}: what serves a short span best is not what lasts. The criterion of Fisher's test did not foresee that "
-        "untrained neurons, some of which succeed by chance, forget too. In brackets: the 95 % interval of the "
-        "probability of success (Wilson)."
+        f"{each}. What serves a short span best is not what lasts. Only where |w| > 1 do two states attract; where w < 0 "
+        "these change sign at every step, and the answer is right at odd T or at even T only. The criterion of Fisher's "
+        "test did not foresee that untrained neurons, some of which succeed by chance, forget too. In brackets: the "
+        "95 % interval of the probability of success (Wilson)."
     )
 
 
