@@ -150,10 +150,10 @@ def _chosen(pilot: Mapping[float, Mapping[int, Rate]], rate: float) -> str:
     return (
         f"The rate is {rate:g}, with which most of {NEURONS} other neurons (seed {PILOT_SEED}), trained at T = "
         f"{SHORTEST}, succeeded there. So many did with each rate at T = {SHORTEST}, and untouched at T = {LONGEST}: "
-        f"{each}. What serves a short span best is not what lasts. Only where |w| > 1 do two states attract; where w < 0 "
-        "these change sign at every step, and the answer is right at odd T or at even T only. The criterion of Fisher's "
-        "test did not foresee that untrained neurons, some of which succeed by chance, forget too. In brackets: the "
-        "95 % interval of the probability of success (Wilson)."
+        f"{each}. What serves a short span best is not what lasts. Only where |w| > 1 do two states attract; where w < "
+        "0 they change sign at every step, and the answer is right at odd T or at even T only. The criterion of "
+        "Fisher's test did not foresee that untrained neurons, some of which succeed by chance, forget too. In "
+        "brackets: the 95 % interval of the probability of success (Wilson)."
     )
 
 
