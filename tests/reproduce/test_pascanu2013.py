@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.stats import binomtest
 
 from unrolled.cli import main
-from unrolled.reproduce.pascanu2013 import learning
+from unrolled.reproduce.pascanu2013 import experiment, learning
 from unrolled.reproduce.pascanu2013.criteria import BATCH, CRITERIA, HIDDEN, LENGTHS, NETWORKS, SEQUENCES, WRONG
 from unrolled.reproduce.pascanu2013.experiment import Found, best, decided, gain, grid, judgements, rate
 from unrolled.reproduce.pascanu2013.learning import Budget, Outcome, Setting, learn, misclassified, share_wrong
@@ -147,6 +147,35 @@ def test_the_setting_with_which_most_succeed_and_then_earliest():
     assert best({one: [outcome(500)], two: [outcome(400)]}) == two
     assert best({one: [outcome(wrong=0.6)], two: [outcome(wrong=0.5)]}) == two
     assert len(set(grid((BASIC, SMART), True))) == 10
+
+
+class Quiet:
+    def say(self, what):
+        pass
+
+
+@pytest.mark.parametrize(("solve", "own_rate"), [({0.1}, None), ({0.1, 0.03}, 0.03), (set(), None)])
+def test_what_is_tried_follows_from_the_pilots(monkeypatch, solve, own_rate):
+    """Clipped networks succeed at the rates ``solve``, fastest at the largest; without clipping only the smallest."""
+    tried = []
+
+    def learnt(length, setting, seed, budget):
+        tried.append((length, setting, seed))
+        solved = setting.rate in solve and (setting.clipped or setting.rate == min(solve))
+        return outcome(round(100 / setting.rate) if solved else None)
+
+    monkeypatch.setattr(experiment, "learn", learnt)
+    found = experiment.with_and_without(Quiet(), [BASIC, SMART], 3, 2, Budget())
+    pilots = [(setting.clipped, seed) for length, setting, seed in tried if seed >= 100]
+    assert pilots == [(True, seed) for _ in range(10) for seed in (100, 101)] + [
+        (False, seed) for _ in range(10 if solve else 0) for seed in (100, 101)
+    ]
+    arms = [(setting.clipped, setting.rate, length, seed) for length, setting, seed in tried if seed < 100]
+    rates = [(True, found.setting.rate), (False, found.setting.rate), *([(False, own_rate)] if own_rate else [])]
+    assert arms == [(*each, length, seed) for each in rates for length in LENGTHS for seed in range(3)]
+    if solve:
+        assert found.setting == Setting(BASIC, max(solve))
+    assert (found.own is None) == (own_rate is None)
 
 
 def arms(clipped, plain):

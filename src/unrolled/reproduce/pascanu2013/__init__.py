@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from unrolled.reproduce.bench import Bench, one_thread, written
 from unrolled.reproduce.pascanu2013.criteria import BATCH, NETWORKS, SEQUENCES, UPDATES
-from unrolled.reproduce.pascanu2013.experiment import Found, chosen, draw, experiment, judgements, told
+from unrolled.reproduce.pascanu2013.experiment import Found, chosen, draw, judgements, told, with_and_without
 from unrolled.reproduce.pascanu2013.learning import Budget
 from unrolled.reproduce.pascanu2013.networks import BASIC, ORTHOGONAL, SMART
 from unrolled.reproduce.report import Picture, Report, Section
@@ -25,8 +25,8 @@ def reproduce(bench: Bench) -> Report:
     counts = {name: 1 if bench.quick else bench.numbers(name)[0] for name in SETTINGS}
     budget = QUICK if bench.quick else Budget()
     with one_thread():
-        then = experiment(bench, (BASIC, SMART), counts["networks"], counts["pilots"], budget)
-        today = experiment(bench, (ORTHOGONAL,), counts["networks-today"], counts["pilots-today"], budget)
+        then = with_and_without(bench, (BASIC, SMART), counts["networks"], counts["pilots"], budget)
+        today = with_and_without(bench, (ORTHOGONAL,), counts["networks-today"], counts["pilots-today"], budget)
     return Report(NAME, _about(counts, bench.changed(SETTINGS)), [_then(then), _today(today)])
 
 

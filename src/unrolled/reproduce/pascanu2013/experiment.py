@@ -25,8 +25,11 @@ Arm = Mapping[int, Sequence[Outcome]]  # by length, in the order of the seeds
 
 @dataclass(frozen=True)
 class Found:
-    """The two pilots; the setting of both arms; what the networks did with clipping, without it, and without it at the
-    rate that is best for that (None: it is the same, or no rate of the pilot succeeded)."""
+    """The pilots with clipping and without it; the setting of both arms; what the networks did with clipping, without
+    it, and without it at the rate that is best for that (None: it is the same, or no rate of the pilot succeeded).
+
+    Where no setting succeeded with clipping, there is no pilot without it.
+    """
 
     pilots: tuple[Pilot, Pilot]
     setting: Setting
@@ -35,20 +38,26 @@ class Found:
     own: Arm | None
 
 
-def experiment(bench: Bench, starts: Sequence[str], networks: int, pilots: int, budget: Budget) -> Found:
+def with_and_without(bench: Bench, starts: Sequence[str], networks: int, pilots: int, budget: Budget) -> Found:
     """Choose among ``starts`` and rates with ``pilots`` networks each, and train ``networks`` at each length."""
-    with_it, without = (
-        {setting: _learn(bench, SHORTEST, setting, PILOT_SEED, pilots, budget) for setting in grid(starts, clipped)}
-        for clipped in (True, False)
-    )
-    setting, own = best(with_it), best(without)
+
+    def pilot(clipped: bool) -> Pilot:
+        return {each: _learn(bench, SHORTEST, each, PILOT_SEED, pilots, budget) for each in grid(starts, clipped)}
+
+    def arm(setting: Setting) -> Arm:
+        return {length: _learn(bench, length, setting, 0, networks, budget) for length in LENGTHS}
+
+    with_it = pilot(clipped=True)
+    without = pilot(clipped=False) if _some(with_it) else {}
+    setting = best(with_it)
     alone = replace(setting, clipped=False)
-    worth = own != alone and any(each.succeeded for each in without[own])
-    arms = [
-        {length: _learn(bench, length, each, 0, networks, budget) for length in LENGTHS}
-        for each in (setting, alone, *([own] if worth else []))
-    ]
-    return Found((with_it, without), setting, arms[0], arms[1], arms[2] if worth else None)
+    own = best(without) if _some(without) else alone
+    return Found((with_it, without), setting, arm(setting), arm(alone), None if own == alone else arm(own))
+
+
+def _some(pilot: Pilot) -> bool:
+    """Did any network succeed?"""
+    return any(each.succeeded for outcomes in pilot.values() for each in outcomes)
 
 
 def grid(starts: Sequence[str], clipped: bool) -> list[Setting]:
@@ -139,12 +148,12 @@ def chosen(found: Found) -> str:
     seeds = f"seed {PILOT_SEED}" if count == 1 else f"seeds {PILOT_SEED} to {PILOT_SEED + count - 1}"
     return (
         f"Chosen at T = {SHORTEST} on {count} other networks with each setting ({seeds}): with clipping "
-        f"{_choice(with_it)}; without it {_choice(without)}."
+        f"{_choice(with_it)}; without it {_choice(without) if without else 'not tried then'}."
     )
 
 
 def _choice(pilot: Pilot) -> str:
-    if not any(each.succeeded for outcomes in pilot.values() for each in outcomes):
+    if not _some(pilot):
         return f"none of {len(pilot)} settings succeeded, and {best(pilot)} misclassified least"
     counts: dict[str, list[str]] = {}
     for setting, outcomes in pilot.items():
