@@ -147,7 +147,16 @@ def draw(runs: Runs) -> Any:
                 axes.plot(updates, errors, color=color, linewidth=1, label=kind if number == 0 else None)
         for level, name in ((CONSTANT, "answering 1"), (SOLVED, "solved")):
             axes.axhline(level, color=GREEN, linewidth=0.8, linestyle="--")
-            axes.annotate(name, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
+            axes.annotate(
+                name,
+                (1, level),
+                (0, 5),
+                ("axes fraction", "data"),
+                "offset points",
+                ha="right",
+                color=GREEN,
+                fontsize=8,
+            )
         axes.set(yscale="log", xlabel="updates", ylabel="mean squared error", title=f"T = {length}")
     columns[0].legend(frameon=False)
     return figure

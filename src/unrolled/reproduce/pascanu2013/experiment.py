@@ -169,11 +169,11 @@ def draw(found: Found) -> Any:
     arms: list[tuple[Arm, str, str, int]] = [(found.clipped, "clipped to norm 1", BLUE, -2)]
     arms.append((found.plain, "not clipped", ORANGE, 2))
     if found.own is not None:
-        arms.append((found.own, "not clipped, its own rate", GREEN, 0))
+        arms.append((found.own, "not clipped, at its best rate", GREEN, 0))
     for arm, label, color, shift in arms:  # shifted so that no bar hides another
         draw_rates(
             axes, [length + shift for length in LENGTHS], [rate(arm[length]) for length in LENGTHS], label, color
         )
     axes.set_xticks(LENGTHS)
-    axes.legend(frameon=False)
+    figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=9)
     return figure
