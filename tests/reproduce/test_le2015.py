@@ -181,4 +181,4 @@ def test_all_of_it_runs(capsys, tmp_path):
 def test_less_than_the_criteria_ask_for_is_said(capsys, tmp_path):
     arguments = ["--quick", "--quiet", "--set", "networks=1", "--runs", str(tmp_path / "runs")]
     assert main(["reproduce", "le2015", *arguments]) == 0
-    assert "1 networks of each kind in place of 3" in capsys.readouterr().out
+    assert "networks of each kind 1 in place of 3" in capsys.readouterr().out

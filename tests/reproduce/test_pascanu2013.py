@@ -225,5 +225,5 @@ def test_all_of_it_runs(capsys, tmp_path):
         found = {row["what"]: row for row in section["rows"]}
         assert all(found[criterion.what]["wanted"] == criterion.wanted for criterion in CRITERIA)
         assert not any(found[criterion.what]["holds"] for criterion in CRITERIA)
-    assert f"1 networks at each length in place of {NETWORKS}" in report["about"]
+    assert f"networks at each length 1 in place of {NETWORKS}" in report["about"]
     assert (tmp_path / "figures" / "pascanu2013-clipping.svg").exists()

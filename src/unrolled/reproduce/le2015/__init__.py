@@ -79,7 +79,7 @@ def reproduce(bench: Bench) -> Report:
             for kind in KINDS
         }
         rows = [_baseline(budget.sequences), *told(runs), *judgements(runs)]
-    picture = Picture("adding", "Error while the networks learn; all three networks of each kind", lambda: draw(runs))
+    picture = Picture("adding", "Error while the networks learn, a line for each", lambda: draw(runs))
     section = Section("The adding problem", [], rows, _rates(), [picture])
     return Report(NAME, _about(networks, budget, bench.changed(SETTINGS)), [section])
 
@@ -172,16 +172,16 @@ def _rates() -> str:
 
 
 def _about(networks: int, budget: Budget, options: str) -> str:
-    fewer = [] if networks == NETWORKS else [f"{networks} networks of each kind in place of {NETWORKS}"]
-    fewer += [] if budget.updates == UPDATES else [f"{budget.updates:,} updates in place of {UPDATES:,}"]
+    fewer = [] if networks == NETWORKS else [f"networks of each kind {networks} in place of {NETWORKS}"]
+    fewer += [] if budget.updates == UPDATES else [f"updates {budget.updates:,} in place of {UPDATES:,}"]
     less = f"**Less than the criteria ask for: {', '.join(fewer)}.** " if fewer else ""
     return (
         "Le, Jaitly & Hinton, “A simple way to initialize recurrent networks of rectified linear units”, arXiv "
         "1504.00941 (2015). Of T numbers two are marked; their sum is to be said at the end. 100 units, batches of "
-        f"{BATCH}, gradients clipped to norm 1, {networks} networks of each kind, which learn from at most "
-        f"{budget.updates:,} batches that are new each time; one has solved the problem, and stops, where its error "
-        f"is at most 1/60. {less}The paper descends plainly, for up to millions of updates, on 100,000 sequences, with "
-        "the best of a grid of rates, clippings and forget biases, and shows one network of each kind. The criteria "
+        f"{BATCH}, gradients clipped to norm 1. Of each kind {networks} learn from at most {budget.updates:,} batches "
+        "that are new each time; one has solved the problem, and stops, where its error is at most 1/60. "
+        f"{less}The paper descends plainly, for up to millions of updates, on 100,000 sequences, with the best of a "
+        "grid of rates, clippings and forget biases, and shows one network of each kind. The criteria "
         "were written before any network was trained; what an untrained network meets does not hold. "
         f"{written(NAME, options)}"
     )

@@ -50,7 +50,7 @@ def _today(found: Found) -> Section:
 
 def _about(counts: Mapping[str, int], options: str) -> str:
     fewer = [
-        f"{counts[name]} {what} in place of {whole}"
+        f"{what} {counts[name]} in place of {whole}"
         for name, what, whole in (
             ("networks", "networks at each length", NETWORKS),
             ("pilots", "networks for the choice of each setting", PILOTS),

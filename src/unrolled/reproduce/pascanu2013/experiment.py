@@ -147,7 +147,7 @@ def chosen(found: Found) -> str:
     count = len(next(iter(with_it.values())))
     seeds = f"seed {PILOT_SEED}" if count == 1 else f"seeds {PILOT_SEED} to {PILOT_SEED + count - 1}"
     return (
-        f"Chosen at T = {SHORTEST} on {count} other networks with each setting ({seeds}): with clipping "
+        f"Chosen at T = {SHORTEST} on other networks, {count} with each setting ({seeds}): with clipping "
         f"{_choice(with_it)}; without it {_choice(without) if without else 'not tried then'}."
     )
 
