@@ -50,6 +50,8 @@ def test_what_the_untrained_meet_does_not_hold():
     assert not judged(criterion, 1, 0).holds
     row = judged(criterion, 2, float("nan"), " of 3")
     assert (row.holds, row.measured, row.wanted, row.published) == (True, "2 of 3; untrained none", "> 1", "said")
+    never = judged(criterion, float("inf"), 0)
+    assert (never.holds, never.measured) == (False, "infinite; untrained 0")
     assert judged_each(criterion, [2, 2, 0], [1, 1, 1]).holds
     assert not judged_each(criterion, [2, 2, 0], [1, 2, 1]).holds
     assert not judged_each(criterion, [2, 0], [1, 1]).holds

@@ -45,4 +45,6 @@ def summary(criterion: Criterion, measured: Sequence[float]) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else "none"
+    if math.isnan(value):
+        return "none"
+    return f"{value:.3g}" if math.isfinite(value) else "infinite"
