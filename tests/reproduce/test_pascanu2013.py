@@ -165,11 +165,12 @@ def test_what_is_tried_follows_from_the_pilots(monkeypatch, solve, own_rate):
         return outcome(round(100 / setting.rate) if solved else None)
 
     monkeypatch.setattr(experiment, "learn", learnt)
-    found = experiment.with_and_without(Quiet(), [BASIC, SMART], 3, 2, Budget())
+    found = experiment.with_and_without(Quiet(), [BASIC, SMART], 100, 3, 2, Budget())
     pilots = [(setting.clipped, seed) for length, setting, seed in tried if seed >= 100]
     assert pilots == [(True, seed) for _ in range(10) for seed in (100, 101)] + [
         (False, seed) for _ in range(10 if solve else 0) for seed in (100, 101)
     ]
+    assert {length for length, _, seed in tried if seed >= 100} == {100}
     arms = [(setting.clipped, setting.rate, length, seed) for length, setting, seed in tried if seed < 100]
     rates = [(True, found.setting.rate), (False, found.setting.rate), *([(False, own_rate)] if own_rate else [])]
     assert arms == [(*each, length, seed) for each in rates for length in LENGTHS for seed in range(3)]
@@ -184,7 +185,7 @@ def arms(clipped, plain):
         {length: [outcome(1000)] * each + [outcome()] * (10 - each) for length, each in zip(LENGTHS, arm, strict=True)}
         for arm in (clipped, plain)
     ]
-    return Found(({}, {}), Setting(BASIC, 0.1), made[0], made[1], None)
+    return Found(50, ({}, {}), Setting(BASIC, 0.1), made[0], made[1], None)
 
 
 def test_what_the_paper_says_holds_where_it_happens():
@@ -210,7 +211,7 @@ def test_the_gain_by_hand():
 def test_untrained_networks_do_not_pass(start):
     nothing = Budget(updates=0, sequences=SEQUENCES)
     arm = {length: [learn(length, Setting(start, 0.1), seed, nothing) for seed in range(2)] for length in LENGTHS}
-    found = Found(({}, {}), Setting(start, 0.1), arm, arm, None)
+    found = Found(50, ({}, {}), Setting(start, 0.1), arm, arm, None)
     assert not any(row.holds for row in judgements(found))
     solved = {length: [replace(each, untrained=0.0, solved=200) for each in arm[length]] for length in LENGTHS}
     assert not judgements(replace(found, clipped=solved))[0].holds  # they could do it before training

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from unrolled.reproduce.bench import Bench, one_thread, written
 from unrolled.reproduce.pascanu2013.criteria import BATCH, NETWORKS, SEQUENCES, UPDATES
-from unrolled.reproduce.pascanu2013.experiment import Found, chosen, draw, judgements, told, with_and_without
+from unrolled.reproduce.pascanu2013.experiment import SHORTEST, Found, chosen, draw, judgements, told, with_and_without
 from unrolled.reproduce.pascanu2013.learning import Budget
 from unrolled.reproduce.pascanu2013.networks import BASIC, ORTHOGONAL, SMART
 from unrolled.reproduce.report import Picture, Report, Section
@@ -17,6 +17,7 @@ PILOTS = 5  # networks with each setting, on which start and rate are chosen
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {"networks": str(NETWORKS), "pilots": str(PILOTS), "networks-today": str(NETWORKS), "pilots-today": str(PILOTS)}
 )
+TODAY_AT = 100  # the length at which the rate of today is chosen; that which is fastest at 50 fails there
 QUICK = Budget(updates=2, every=1, sequences=20)
 
 
@@ -25,8 +26,10 @@ def reproduce(bench: Bench) -> Report:
     counts = {name: 1 if bench.quick else bench.numbers(name)[0] for name in SETTINGS}
     budget = QUICK if bench.quick else Budget()
     with one_thread():
-        then = with_and_without(bench, (BASIC, SMART), counts["networks"], counts["pilots"], budget)
-        today = with_and_without(bench, (ORTHOGONAL,), counts["networks-today"], counts["pilots-today"], budget)
+        then = with_and_without(bench, (BASIC, SMART), SHORTEST, counts["networks"], counts["pilots"], budget)
+        today = with_and_without(
+            bench, (ORTHOGONAL,), TODAY_AT, counts["networks-today"], counts["pilots-today"], budget
+        )
     return Report(NAME, _about(counts, bench.changed(SETTINGS)), [_then(then), _today(today)])
 
 
@@ -40,8 +43,9 @@ def _then(found: Found) -> Section:
 
 def _today(found: Found) -> Section:
     text = (
-        "The same, but W starts orthogonal, so that it keeps every length. The criteria were written for the section "
-        f"above; here their bounds are only told again. {chosen(found)} In brackets: the 95 % interval of the "
+        "The same, but W starts orthogonal, so that it keeps every length, and the rate is chosen at a greater T, at "
+        "which the one that is fastest at T = 50 fails. This was tried after the section above, for which the criteria "
+        f"were written; here their bounds are only told again. {chosen(found)} In brackets: the 95 % interval of the "
         "probability of success (Wilson)."
     )
     picture = Picture("clipping", "Success from an orthogonal start; bars: 95 % intervals", lambda: draw(found))

@@ -25,12 +25,14 @@ Arm = Mapping[int, Sequence[Outcome]]  # by length, in the order of the seeds
 
 @dataclass(frozen=True)
 class Found:
-    """The pilots with clipping and without it; the setting of both arms; what the networks did with clipping, without
-    it, and without it at the rate that is best for that (None: it is the same, or no rate of the pilot succeeded).
+    """The pilots at the length ``at``, with clipping and without it; the setting of both arms; what the networks did
+    with clipping, without it, and without it at the rate that is best for that (None: it is the same, or no rate of
+    the pilot succeeded).
 
     Where no setting succeeded with clipping, there is no pilot without it.
     """
 
+    at: int
     pilots: tuple[Pilot, Pilot]
     setting: Setting
     clipped: Arm
@@ -38,11 +40,12 @@ class Found:
     own: Arm | None
 
 
-def with_and_without(bench: Bench, starts: Sequence[str], networks: int, pilots: int, budget: Budget) -> Found:
-    """Choose among ``starts`` and rates with ``pilots`` networks each, and train ``networks`` at each length."""
+def with_and_without(bench: Bench, starts: Sequence[str], at: int, networks: int, pilots: int, budget: Budget) -> Found:
+    """Choose among ``starts`` and rates at the length ``at`` with ``pilots`` networks each, and train ``networks`` at
+    each length."""
 
     def pilot(clipped: bool) -> Pilot:
-        return {each: _learn(bench, SHORTEST, each, PILOT_SEED, pilots, budget) for each in grid(starts, clipped)}
+        return {each: _learn(bench, at, each, PILOT_SEED, pilots, budget) for each in grid(starts, clipped)}
 
     def arm(setting: Setting) -> Arm:
         return {length: _learn(bench, length, setting, 0, networks, budget) for length in LENGTHS}
@@ -52,7 +55,7 @@ def with_and_without(bench: Bench, starts: Sequence[str], networks: int, pilots:
     setting = best(with_it)
     alone = replace(setting, clipped=False)
     own = best(without) if _some(without) else alone
-    return Found((with_it, without), setting, arm(setting), arm(alone), None if own == alone else arm(own))
+    return Found(at, (with_it, without), setting, arm(setting), arm(alone), None if own == alone else arm(own))
 
 
 def _some(pilot: Pilot) -> bool:
@@ -147,7 +150,7 @@ def chosen(found: Found) -> str:
     count = len(next(iter(with_it.values())))
     seeds = f"seed {PILOT_SEED}" if count == 1 else f"seeds {PILOT_SEED} to {PILOT_SEED + count - 1}"
     return (
-        f"Chosen at T = {SHORTEST} on other networks, {count} with each setting ({seeds}): with clipping "
+        f"Chosen at T = {found.at} on other networks, {count} with each setting ({seeds}): with clipping "
         f"{_choice(with_it)}; without it {_choice(without) if without else 'not tried then'}."
     )
 
