@@ -1,4 +1,4 @@
-"""An experiment: which setting of a grid succeeds most at the shortest length, and what it does at all lengths with
+"""An experiment: which setting of a grid succeeds most at one length, and what it does at all lengths with
 clipping and without it."""
 
 from __future__ import annotations
