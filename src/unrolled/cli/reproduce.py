@@ -34,7 +34,7 @@ def reproduce(
     ----------
     name
         One of: bengio1994, capacity, elman1990, karpathy2015, le2015, memory, nonlinearity, pascanu2013,
-        siegelmann1995, topologies. Each takes some minutes, topologies half an hour.
+        siegelmann1995, topologies. Each takes some minutes, topologies, le2015 and pascanu2013 half an hour.
     quick
         Train just long enough to see that all of it runs; the figures mean nothing.
     data

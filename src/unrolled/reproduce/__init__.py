@@ -19,6 +19,9 @@ NAMES: Mapping[str, str] = {
     "siegelmann1995": "a network that runs an automaton, and a machine with two stacks",
     "capacity": "how many symbols a state recalls, and what it learns by heart",
     "nonlinearity": "what is said for tanh, beside σ, relu, hard tanh and the identity",
+    "le2015": "the adding problem with tanh, rectified units from the identity, and an LSTM",
+    "bengio1994": "one neuron that is to keep one bit, over longer and longer spans",
+    "pascanu2013": "the temporal-order problem with and without clipping of the gradient's norm",
     "elman1990": "Elman's “Finding structure in time”: XOR, letters, words, classes of words",
 }
 

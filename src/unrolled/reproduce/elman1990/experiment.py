@@ -15,6 +15,7 @@ from unrolled.reproduce.elman1990.criteria import NETWORKS
 from unrolled.reproduce.elman1990.network import Array, Sizes, new_network
 from unrolled.reproduce.elman1990.online import Rule, learn_online
 from unrolled.reproduce.elman1990.today import Windows, learn_through_time
+from unrolled.reproduce.judging import judged_each, most_meet, summary
 from unrolled.reproduce.report import Row
 
 QUICK_NETWORKS, QUICK_PASSES = 2, 2
@@ -73,10 +74,9 @@ def rows(networks: Networks, measure: Callable[[Recurrent], Measured]) -> list[R
     found = []
     for criterion in then[0]:
         untrained, old, new = ([each[criterion] for each in group] for group in (before, then, today))
-        said = f"{_said(criterion, old)}; untrained {_said(criterion, untrained)}"
-        holds = [_holds(criterion, group, untrained) for group in (old, new)]
-        found.append(Row(criterion.what, said, criterion.wanted, holds[0], criterion.published))
-        found.append(Row("… trained as today", _said(criterion, new), criterion.wanted, holds[1]))
+        found.append(judged_each(criterion, old, untrained))
+        holds = most_meet(criterion, new, untrained)
+        found.append(Row("… trained as today", summary(criterion, new), criterion.wanted, holds))
     return found
 
 
@@ -84,15 +84,3 @@ def middle(networks: Sequence[Recurrent], measure: Callable[[Recurrent], float])
     """The network that stands in the middle, for a picture."""
     order = np.argsort([measure(layer) for layer in networks])
     return networks[int(order[len(order) // 2])]
-
-
-def _holds(criterion: Criterion, group: Sequence[float], untrained: Sequence[float]) -> bool:
-    """More than half meet it, and no untrained network does."""
-    return 2 * sum(map(criterion.met, group)) > len(group) and not any(map(criterion.met, untrained))
-
-
-def _said(criterion: Criterion, group: Sequence[float]) -> str:
-    """The median, the range, and how many meet the criterion."""
-    least, median, most = (f"{value:.3g}" for value in (min(group), float(np.median(group)), max(group)))
-    span = f" ({least} to {most})" if least != most else ""
-    return f"{median}{span}, met by {sum(map(criterion.met, group))} of {len(group)}"
