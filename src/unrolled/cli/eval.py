@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from unrolled.cli import OK, from_user
 from unrolled.cli.options import Switch
+from unrolled.cli.progress import followed
 from unrolled.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -130,16 +131,7 @@ def held_out(run: Path, vocabulary: Vocabulary) -> tuple[Documents, int]:
 
 
 def _evaluate(model: TrainedModel, documents: Documents, *, quiet: bool) -> Evaluation:
-    from rich.console import Console
-
     from unrolled.training.evaluation import evaluate_stepwise
 
-    console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
     windows = evaluate_stepwise(model.layer, documents.ids, model.vocabulary, starts=documents.starts)
-    with console.status("evaluating") as status:
-        while True:
-            try:
-                status.update(f"evaluating {next(windows):.0%}")
-            except StopIteration as end:
-                result: Evaluation = end.value
-                return result
+    return followed(windows, "evaluating", quiet)
