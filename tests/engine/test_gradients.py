@@ -77,6 +77,12 @@ def test_many_random_recurrences(example: Example, lengths: tuple[int, ...]) -> 
         ("h_t = tanh(h_{t-1} / x_t); y_t = h_t + z_t / x_t", {"x": 2}),
         # a slice of what the loop stored as a slice
         ("c_t = 0.5 c_{t-1} + tanh([tanh(h_{t-1}) ; [x_t ; x_t]]); h_t = x_t", {"x": 1}),
+        # a part of a state's gradient as it comes back, without any step on the way, is summed up for a matrix
+        ("h : output; h_t = c_{t-1}; c_t = [x_t ; W h_{t-1}]", {"x": 1, "h": 3}),
+        (
+            "h : output; V : 2×3; U : 2×5; h_t = c_{t-1}; c_t = [V (W h_{t-1}) ; tanh(x_t) ; λ (U h_{t-1})]",
+            {"x": 1, "h": 5},
+        ),
         # what looks like the derivative of tanh and of σ
         ("h_t = x_t ⊙ (1 - h_{t-1}^2); y_t = x_t ⊙ (h_t ⊙ (1 - h_t))", {"x": 2}),
         # two states with one value; a state that is an input; an output that is a state before the step

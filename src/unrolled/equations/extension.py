@@ -47,13 +47,14 @@ def split(recurrence: System) -> tuple[System, System | None]:
     """The core (what the states need) and the read-out, a System without states whose inputs are core sequences.
 
     The read-out is None where there is none, or where it cannot stand alone: it also reads an input or a state one step
-    before, or shares a parameter with the core.
+    before, or shares a parameter with the core or its first states.
     """
     core = {symbol(name, NOW) for name in _core(recurrence)}
     rest = [(name, right) for name, right in recurrence.equations if symbol(name, NOW) not in core]
     leaves = [leaf for leaf in symbols(right for _, right in rest) if leaf.data[1] is not None]
     outside = [leaf for leaf in leaves if leaf.data[1] == BEFORE or leaf.data[0] in recurrence.inputs]
-    inside = {leaf.data[0] for leaf in symbols(r for n, r in recurrence.equations if symbol(n, NOW) in core)}
+    kept = [right for name, right in recurrence.equations if symbol(name, NOW) in core]
+    inside = {leaf.data[0] for leaf in symbols([*kept, *(first for _, first in recurrence.initial)])}
     shared = {leaf.data[0] for leaf in symbols(right for _, right in rest) if leaf.data[1] is None} & inside
     if (
         not rest

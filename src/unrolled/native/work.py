@@ -48,12 +48,14 @@ def forward_work(program: Program, save: Sequence[int], dense: bool) -> Work:
     given = _given(program) | dict.fromkeys((i.out for i in p.static), ROW)
     wanted = frozenset((*p.outputs, *save))
     read_later = wanted | {a for i in p.after for a in i.args}
-    stepwise = tuple(not read_later.isdisjoint(pair) for pair in zip(p.previous, p.following, strict=True))
+    roots = _roots(p.loop)
+    whole = {roots.get(v, v) for v in read_later}
+    stepwise = tuple(not whole.isdisjoint(pair) for pair in zip(p.previous, p.following, strict=True))
     states = tuple(zip(p.previous, p.following, strict=True))
     loop = p.loop if p.previous else ()
     work = Work(p.shapes, given, numbers(p), p.before, loop, p.after, states, stepwise, wanted, ())
     if not dense:  # the rows before each step are no neighbours then
-        work = _keep(work, [state for state in p.previous if state in read_later])
+        work = _keep(work, sorted(v for v in read_later if roots.get(v, v) in p.previous))
     return own_states(work)
 
 
@@ -80,7 +82,8 @@ def backward_work(program: Program, adjoint: Adjoint) -> tuple[Work, Instruction
         tuple(shapes), given, numbers(p, a), after, tuple(loop) if a.carry else (), before, tuple(states),
         (False,) * len(states), frozenset(wanted), reductions, backward=True,
     )  # fmt: skip
-    work = _keep(work, [carry for carry in a.carry if carry in a.stored])
+    roots = _roots(a.loop)
+    work = _keep(work, [v for v in a.stored if roots.get(v, v) in a.carry])
     return own_states(work), tuple(i for i in sums if i.op not in REDUCTIONS)
 
 
@@ -110,8 +113,18 @@ def _divide(
     return tuple(by_step), tuple(sums)
 
 
+def _roots(instructions: Instructions) -> dict[int, int]:
+    """Of each slice, and slice of a slice, what it is cut from."""
+    roots: dict[int, int] = {}
+    for instruction in instructions:
+        if instruction.op == "slice":
+            whole = instruction.args[0]
+            roots[instruction.out] = roots.get(whole, whole)
+    return roots
+
+
 def _keep(work: Work, states: Sequence[int]) -> Work:
-    """Copies, in the loop, of what goes from step to step, for those who read it for all steps at once."""
+    """Copies, in the loop, of what goes from step to step, whole or cut, for those who read it for all steps at once."""
     shapes, copies, kept = list(work.shapes), [], {}
     for state in states:
         kept[state] = len(shapes)

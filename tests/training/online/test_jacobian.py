@@ -1,11 +1,11 @@
 """The derivatives of one step, in numbers and in structure, against torch's Jacobians."""
 
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from torch.autograd.functional import jacobian
 
-from recurrences import recurrences
+from recurrences import Example, recurrences
 from unrolled.equations.expression import BEFORE, NOW, symbol
 from unrolled.errors import EquationError
 from unrolled.nn import Recurrent
@@ -17,7 +17,14 @@ from unrolled.training.online.values import Values, parameter_leaves
 F64 = torch.float64
 
 
+# a scalar that goes up, where a vector is read; a first state that the output reads as well
+HANDED_UP = "s : scalar; s : output; W : 1×3; h_t = tanh(h_{t-1} ⊙ W^T x_t); s_t = tanh(sum(s_{t-1} ⊙ h_t))"
+SHARED = "s : scalar; c_t = 0.5 c_{t-1} + tanh(W x_t); s_t = tanh(sum(c_t ⊙ b)); c_{-1} = b"
+
+
 @settings(max_examples=40)
+@example(Example(HANDED_UP, ()), 2, 5)
+@example(Example(SHARED, (("x", 3), ("c", 2))), 1, 0)
 @given(example=recurrences(ids=False), layers=st.integers(1, 2), seed=st.integers(0, 9))
 def test_a_step_of_random_equations(example, layers, seed):
     """∂n_t/∂m_{t-1} in two lanes; where torch finds anything but zero, the structure allows it."""

@@ -75,7 +75,8 @@ def _parts(layer: Recurrent) -> Iterator[tuple[System, Any, dict[Expression, Exp
         renamed = _renamed(each.system, each.suffix, each.suffix)
         if below is not None:
             up = [symbol(name + below.suffix, NOW) for name in below.system.outputs]
-            renamed[symbol(each.reads, NOW)] = up[0] if len(up) == 1 else Expression("concat", tuple(up))
+            alone = len(up) == 1 and below.system.shapes[below.system.outputs[0]] != ()
+            renamed[symbol(each.reads, NOW)] = up[0] if alone else Expression("concat", tuple(up))
         yield each.system, part, renamed
         below = each
     head = layer.network.head
