@@ -24,6 +24,7 @@ def test_in_words(run, capsys):
     for each in found.findings:
         assert f"{each.limit}: {each.verdict} {' '.join(each.evidence)}" in shown
         assert not each.advice or f"try: {each.advice}" in shown
+    assert shown.endswith("nats and three standard errors on.")
 
 
 def test_as_json_and_as_a_picture(run, tmp_path, capsys):
