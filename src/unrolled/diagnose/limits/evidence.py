@@ -9,7 +9,9 @@ from pathlib import Path
 
 from unrolled.checkpoint import RunDirectory, load
 from unrolled.checkpoint.model import ModelDescription
+from unrolled.data.corpora import Corpus
 from unrolled.data.documents import Documents
+from unrolled.data.tokens import LongCorpus
 from unrolled.diagnose.horizon import BACK, influence_horizon
 from unrolled.diagnose.horizon import WARM_UP as BEFORE_HORIZON
 from unrolled.diagnose.limits.lags import LARGEST, LagGain, Predicted, best_lag
@@ -41,8 +43,8 @@ class Subject:
     past: Past
 
     @classmethod
-    def of(cls, run: Path | str) -> Subject:
-        """What a run trained, and its own text.
+    def of(cls, run: Path | str, text: Corpus | LongCorpus | None = None) -> Subject:
+        """What a run trained, and its own text, where that was not read already.
 
         Raises:
             ConfigurationError: it is no language model; CheckpointError, DataError: it or its text cannot be read.
@@ -54,7 +56,7 @@ class Subject:
                 "a running text, which unrolled train TEXT makes"
             )
         model = load(run)
-        config, corpus = own_text(directory)
+        config, corpus = own_text(directory, text)
         training, held_out = (
             corpus.documents(part, model.vocabulary, config.documents) for part in ("training", "validation")
         )

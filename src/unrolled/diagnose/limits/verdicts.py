@@ -158,7 +158,10 @@ def _beyond(evidence: Evidence) -> str:
 def _further_back(evidence: Evidence) -> str:
     longer = evidence.probes.longer
     if longer is None:
-        return f"The text is too short for windows of {evidence.probes.back} steps: they were not tried."
+        return (
+            f"Windows of {evidence.probes.back} steps were not tried: the text is too short for them, or one of them "
+            "has more symbols than an update of the run."
+        )
     return (
         f"With a gradient that flows back {evidence.probes.back} steps, and as many more updates, the loss of held-out "
         f"text is {_lower(longer.held_out)} than with {evidence.back} and these updates."
@@ -185,7 +188,7 @@ def _data(evidence: Evidence) -> tuple[Finding, float]:
         f"{_lower(-evidence.gap)}."
     ]
     if evidence.shift is not None:
-        said.append(f"For counts of pairs of symbols it is {_lower(-evidence.shift)}.")
+        said.append(f"For a bigram model, which counts pairs of symbols, it is {_lower(-evidence.shift)}.")
     if turn is not None and turned:
         said.append(
             f"The loss of held-out text was least at step {turn.step:,}; from there to the end it rose by "
