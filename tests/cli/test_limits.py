@@ -1,5 +1,6 @@
 """``unrolled diagnose --limits``, which is what it does without a flag."""
 
+import io
 import json
 
 import pytest
@@ -24,6 +25,7 @@ def test_in_words(run, capsys):
     for each in found.findings:
         assert f"{each.limit}: {each.verdict} {' '.join(each.evidence)}" in shown
         assert not each.advice or f"try: {each.advice}" in shown
+    assert shown.endswith("nats and three standard errors on.")
 
 
 def test_as_json_and_as_a_picture(run, tmp_path, capsys):
@@ -45,3 +47,19 @@ def test_a_text_that_has_changed(run, tmp_path, capsys):
     (tmp_path / "text.txt").write_text("another text")
     assert main(["diagnose", str(changed), "--limits"]) == 1
     assert "has changed since" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["diagnose", "--updates", "2"], ["report", "--updates", "2", "-o", "-"]])
+def test_a_run_on_standard_input_reads_it_once(tmp_path, monkeypatch, capsys, command):
+    text = planted.markov(12_000)
+
+    def called(*arguments):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"))
+        return main([*arguments])
+
+    run = str(tmp_path / "run")
+    flags = ["--recurrence", "gru", "--layers", "1", "--hidden", "4", "--steps", "3", "--batch", "8", "--quiet"]
+    assert called("train", "-", *flags, "--run", run) == 0
+    capsys.readouterr()
+    assert called(command[0], run, *command[1:]) == 0
+    assert "nats a symbol on a sample of held-out text" in capsys.readouterr().out

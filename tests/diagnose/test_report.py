@@ -287,6 +287,29 @@ def test_learning_by_hand(case):
     assert loss.lines[1].get_xydata().tolist() == [[4.0, 2.5]]
 
 
+@pytest.mark.parametrize(("options", "said"), [
+    ({"clipping": "adaptive"}, "shortened to the 0.1 quantile of its norms so far, and 5 at most."),
+    ({"clipping": "adaptive", "clip": 0.0}, "shortened to the 0.1 quantile of its norms so far."),
+    ({"clipping": "value", "clip": 0.5}, "Each entry of the gradient was brought into ±0.5."),
+    ({"clipping": "parameter"}, "The gradient of each parameter was shortened to 5 where it was longer."),
+    ({"clipping": "value", "clip": 0.0}, "The gradient was not clipped."),
+])  # fmt: skip
+def test_other_rules_of_clipping_are_not_counted_at_a_threshold(options, said):
+    step = {"event": "step", "step": 1, "loss": 3.0, "gradient_norm": 4.0, "learning_rate": 0.1}
+    found = Learning.of([step], TrainConfig(**options))
+    assert found.threshold is None
+    assert learning_reading(found).endswith(said)
+
+
+def test_a_held_out_loss_that_is_not_finite_is_never_the_lowest():
+    history = [{"event": "step", "step": n, "loss": 3.0, "gradient_norm": 4.0, "learning_rate": 0.1} for n in (1, 2)]
+    history += [
+        {"event": "evaluation", "step": 1, "nats": float("nan")},
+        {"event": "evaluation", "step": 2, "nats": 2.5},
+    ]
+    assert "lowest at step 2, 2.5000" in learning_reading(Learning.of(history, TrainConfig()))
+
+
 def test_figures_of_a_run_that_was_stopped(case):
     about = About.read(case.model)
     stopped = replace(about, history=[e for e in about.history if e["event"] != "finished"])

@@ -6,12 +6,13 @@ import textwrap
 
 from unrolled.cli.output import say
 from unrolled.diagnose.limits import Summary
+from unrolled.diagnose.limits.verdicts import key
 
 WIDTH = 100
 
 
 def show_limits(found: Summary) -> None:
-    """The headline, and each finding with its evidence and what to try next."""
+    """The headline, each finding with its evidence and what to try next, and what the numbers mean."""
     say(found.headline)
     for each in found.findings:
         say(f"\n{each.limit}: {each.verdict}")
@@ -19,3 +20,4 @@ def show_limits(found: Summary) -> None:
             say(textwrap.fill(sentence, WIDTH, initial_indent="  ", subsequent_indent="  "))
         if each.advice:
             say(textwrap.fill(f"try: {each.advice}", WIDTH, initial_indent="  ", subsequent_indent="  "))
+    say(f"\n{key(found.measured)}")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.checkpoint import RunDirectory, load
 from unrolled.cli import dynamics, from_user, hidden_states, limits
-from unrolled.cli.eval import held_out
 from unrolled.data.corpora import read_text
 from unrolled.diagnose import dynamics_plots, flow, horizon, jacobians, lyapunov, plots, state_plots
 from unrolled.diagnose.flow import gradient_flow
@@ -26,10 +25,13 @@ from unrolled.diagnose.truncation import truncation_bias
 from unrolled.diagnose.units import find_trackers
 from unrolled.diagnose.what_if import STEPS, what_if
 from unrolled.errors import ConfigurationError
+from unrolled.training.material import own_text
 
 if TYPE_CHECKING:
     from unrolled.checkpoint.model import TrainedModel
+    from unrolled.data.corpora import Corpus
     from unrolled.data.documents import Symbols
+    from unrolled.data.tokens import LongCorpus
 
 Measuring = Generator[float, None, Any]
 SHOWN = 2_000  # symbols over which one unit is shown
@@ -37,11 +39,12 @@ SHOWN = 2_000  # symbols over which one unit is shown
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A run that is measured, and the text on which."""
+    """A run that is measured, and the text on which; its ``own`` where that is it."""
 
     name: str
     model: TrainedModel
     ids: Symbols
+    own: Corpus | LongCorpus | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ def subject(run: Path, text: str | None) -> Subject:
     Raises:
         ConfigurationError: the model reads no running text; CheckpointError, DataError: something cannot be read.
     """
-    task = RunDirectory.open(run).task
+    directory = RunDirectory.open(run)
+    task = directory.task
     if task != "language":
         raise ConfigurationError(
             f"{run} was trained for the task {task}, and these measurements follow a running text, which such a model "
@@ -94,13 +98,14 @@ def subject(run: Path, text: str | None) -> Subject:
         )
     model = load(run)
     if text is None:
-        return Subject(str(run), model, held_out(run, model.vocabulary)[0].ids)
+        config, corpus = own_text(directory)
+        return Subject(str(run), model, corpus.documents("validation", model.vocabulary, config.documents).ids, corpus)
     part = read_text(from_user(text), raw=model.vocabulary.kind == "bytes")
     return Subject(str(run), model, model.vocabulary.encode(part, where="the text"))
 
 
 def _limits(of: Subject, options: Options) -> Measuring:
-    return summarise(of.name, updates=options.updates)
+    return summarise(of.name, updates=options.updates, text=of.own)
 
 
 def _truncation(of: Subject, options: Options) -> Measuring:

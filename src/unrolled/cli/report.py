@@ -14,6 +14,7 @@ from unrolled.cli.progress import followed
 from unrolled.errors import CheckpointError, ConfigurationError, DataError, UnrolledError
 
 if TYPE_CHECKING:
+    from unrolled.cli.measurements import Subject
     from unrolled.diagnose.limits import Summary
 
 
@@ -63,7 +64,7 @@ def report(
 
     of = subject(run, text)
     measured_on = HELD_OUT if text is None else "standard input" if from_user(text) == "-" else text
-    summary = _limits(run, updates, quiet) if limits else None
+    summary = _limits(of, updates, quiet) if limits else None
     page = followed(page_of(of.model, of.ids, summary=summary, measured_on=measured_on), "measuring", quiet)
     if place is None:
         sys.stdout.write(page)
@@ -72,12 +73,12 @@ def report(
     return OK
 
 
-def _limits(run: Path, updates: int | None, quiet: bool) -> Summary | UnrolledError:
+def _limits(of: Subject, updates: int | None, quiet: bool) -> Summary | UnrolledError:
     """What limits the model, or why that cannot be told."""
     from unrolled.diagnose.limits import summarise
 
     try:
-        return followed(summarise(run, updates=updates), "trying what would help", quiet)
+        return followed(summarise(of.name, updates=updates, text=of.own), "trying what would help", quiet)
     except (CheckpointError, ConfigurationError, DataError) as error:
         return error
 

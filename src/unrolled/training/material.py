@@ -104,15 +104,15 @@ def read_configured(config: TrainConfig) -> Corpus | LongCorpus:
     return read_corpus(config.text, config.data, raw=config.symbols == "bytes", limit=config.limit)
 
 
-def own_text(run: RunDirectory) -> tuple[TrainConfig, Corpus | LongCorpus]:
-    """How a language model was trained, and on what.
+def own_text(run: RunDirectory, text: Corpus | LongCorpus | None = None) -> tuple[TrainConfig, Corpus | LongCorpus]:
+    """How a language model was trained, and on what, read again where no ``text`` is given.
 
     Raises:
         DataError: the text cannot be read; CheckpointError: it is no longer the same.
     """
     document = run.read("config")
     config = from_dict(document["train"], str(run.path / "config.json"))
-    corpus = read_configured(config)
+    corpus = read_configured(config) if text is None else text
     if corpus.sha256 != document["corpus"]["sha256"]:
         raise CheckpointError(
             f"the text that {run.path} was trained on has changed since; give the TEXT to measure on, or put the old "

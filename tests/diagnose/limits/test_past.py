@@ -1,5 +1,7 @@
 """What the metrics of a run say of its training."""
 
+import math
+
 import pytest
 
 from unrolled.diagnose.limits.past import Past, Turn
@@ -33,3 +35,9 @@ def test_without_clipping_or_by_another_rule():
 def test_nothing_happened():
     assert Past.of([], clip=5.0) == Past(0, None, 0, None)
     assert Past.of([evaluation(0, 3.0)], clip=5.0).turn is None
+
+
+def test_an_evaluation_that_was_not_finite_is_none():
+    events = [step(n, 3.0) for n in range(1, 11)]
+    events += [evaluation(2, math.nan), evaluation(5, 2.5), evaluation(8, 2.75), evaluation(10, None)]
+    assert Past.of(events, clip=5.0).turn == Turn(5, 0.25, 0.0)

@@ -11,7 +11,7 @@ import planted
 from unrolled.diagnose.limits import summarise
 from unrolled.training.evaluation import result_of
 
-LENGTH, UPDATES, LAG = 60_000, 100, 20
+LENGTH, UPDATES, LAG = 60_000, 150, 20
 
 
 def healthy(folder, seed, **options):

@@ -112,3 +112,36 @@ def test_the_picture_has_a_row_for_each_change():
     axes = limits_plot(judge(evidence())).axes[0]
     assert len(axes.get_yticklabels()) == 5
     assert len(limits_plot(judge(evidence(wider=None, lag=None))).axes[0].get_yticklabels()) == 3
+
+
+def test_a_longer_gradient_that_helps_a_network_that_still_learns_is_no_lack_of_a_sign():
+    found = finding(judge(evidence(further=further(GREAT), longer=gain(GREAT))), "memory")
+    assert found.verdict == "cannot be told"
+    assert found.evidence[-1].startswith("It still gains")
+
+
+def test_after_few_updates_a_sure_gain_leaves_it_open():
+    small = evidence(further=further(Mean(0.03, 0.001)), wider=gain(GREAT), updates=3)
+    found = judge(small)
+    assert found.limits == ()
+    assert finding(found, "optimisation").verdict == finding(found, "capacity").verdict == "cannot be told"
+    assert judge(evidence(further=further(Mean(0.03, 0.001)), wider=gain(GREAT), updates=150)).limits == ("capacity",)
+
+
+def test_a_gradient_that_was_carried_forwards_was_not_cut():
+    far = evidence(lag=LagGain(120, GREAT), longer=gain(GREAT), online=True)
+    found = finding(judge(far), "memory")
+    assert "carried forwards, and cut nowhere" in found.evidence[0]
+    assert "--sequence-length" not in found.advice
+    assert "--forget-bias" in found.advice
+    assert judge(evidence(longer=gain(GREAT), online=True)).limits == ()
+    assert judge(evidence(further=further(GREAT), lag=LagGain(120, GREAT), online=True)).limits == ("optimisation",)
+    assert evidence(horizon=70, online=True).reach == 70
+    assert evidence(horizon=None, online=True).reach == 100
+    assert (evidence(horizon=70).reach, evidence(horizon=None).reach) == (50, 50)
+
+
+@pytest.mark.parametrize(("accidents", "said"), [(1, "not finite once."), (12, "not finite 12 times.")])
+def test_accidents_are_counted(accidents, said):
+    sentences = finding(judge(evidence(past=Past(1000, None, accidents, None))), "optimisation").evidence
+    assert sentences[-1].endswith(said)

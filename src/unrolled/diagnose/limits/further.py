@@ -43,10 +43,11 @@ class Plan:
         """As the run was trained; where its gradient went forwards, through windows of as many steps."""
         return cls(config.learning_rate, config.batch, config.truncation, updates)
 
-    def longer(self, back: int) -> Plan:
-        """With windows of ``back`` steps of fewer lanes, so that an update reads as many symbols."""
-        lanes = max(1, round(self.lanes * self.truncation.every / back))
-        return replace(self, lanes=lanes, truncation=Truncation(back, back))
+    def longer(self, back: int) -> Plan | None:
+        """With windows of ``back`` steps of fewer lanes, so that an update reads as many symbols, or fewer; None where
+        one lane alone would have more."""
+        lanes = self.lanes * self.truncation.every // back
+        return replace(self, lanes=lanes, truncation=Truncation(back, back)) if lanes else None
 
 
 def trained(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -23,7 +24,7 @@ class Turn:
 @dataclass(frozen=True)
 class Past:
     """So many ``updates``, of which a share was ``clipped`` (None: by another rule than the norm, or there was no
-    update), and ``accidents``; ``turn`` is None where there was no evaluation."""
+    update), and ``accidents``; ``turn`` is None where there was no evaluation with a finite loss."""
 
     updates: int
     clipped: float | None
@@ -36,7 +37,7 @@ class Past:
         rule, 0 where there was none."""
         events = list(history)
         steps = [each for each in events if each["event"] == "step"]
-        evaluations = [(int(each["step"]), float(each["nats"])) for each in events if each["event"] == "evaluation"]
+        evaluations = [(int(each["step"]), float(each["nats"])) for each in events if _is_evaluation(each)]
         long = sum(clip is not None and 0 < clip < each["gradient_norm"] for each in steps)
         return cls(
             max((int(each["step"]) for each in steps), default=0),
@@ -44,6 +45,11 @@ class Past:
             sum(each["event"] == "accident" for each in events),
             _turn(evaluations, [(int(each["step"]), float(each["loss"])) for each in steps]),
         )
+
+
+def _is_evaluation(event: Mapping[str, Any]) -> bool:
+    """With a loss that is a number: beside NaN none is the least."""
+    return event["event"] == "evaluation" and event["nats"] is not None and math.isfinite(event["nats"])
 
 
 def _turn(evaluations: Sequence[tuple[int, float]], losses: Sequence[tuple[int, float]]) -> Turn | None:

@@ -116,8 +116,9 @@ def probe(
             gains.append(gain(after[best], (yield from train(larger, replace(plan, rate=rate)))))
         wider = max(gains, key=lambda each: each.training.nats)
     back = max(LONGER * config.truncation.back, LEAST_LONGER)
-    if _fits(text, plan.longer(back)):
-        longer = gain(after[plan.rate], (yield from train(layer, plan.longer(back))))
+    longer_plan = plan.longer(back)
+    if longer_plan is not None and _fits(text, longer_plan):
+        longer = gain(after[best], (yield from train(layer, longer_plan)))
     return Probes(updates, further, wider, grown(description.hidden), longer, back)
 
 

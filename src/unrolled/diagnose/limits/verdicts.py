@@ -3,12 +3,13 @@
 A gain counts where it is at least 2 % of the held-out loss, or 0.01 nats, and more than three standard errors. Too
 little data is said where the loss of held-out text is a tenth above that of training text, when what counts of pairs
 find between the two is taken off. Whether more units or a gradient that flows further back would help is not said of a
-network that still gains from training as it is: what is faster to train cannot be told from what can do more.
+network that still gains from training as it is: what is faster to train cannot be told from what can do more. After
+fewer updates than a probe makes by itself any sure gain may be the beginning of one that counts.
 """
 
 from __future__ import annotations
 
-from unrolled.diagnose.limits.evidence import Evidence
+from unrolled.diagnose.limits.evidence import FEWEST, Evidence
 from unrolled.diagnose.limits.samples import Mean
 from unrolled.diagnose.limits.summary import Finding, Summary, Verdict
 
@@ -26,7 +27,7 @@ THINGS = {
 def judge(evidence: Evidence) -> Summary:
     """All four findings, the most costly limit first."""
     optimisation = _optimisation(evidence)
-    done = optimisation[0].verdict != "limits it"
+    done = optimisation[0].verdict == "no sign of it"
     found = [_memory(evidence, done), _capacity(evidence, done), optimisation, _data(evidence)]
     found.sort(key=lambda each: (each[0].verdict != "limits it", -each[1]))
     findings = tuple(finding for finding, _ in found)
@@ -36,6 +37,11 @@ def judge(evidence: Evidence) -> Summary:
 def worth(evidence: Evidence) -> float:
     """The nats from which on a gain counts."""
     return max(LEAST, SHARE * evidence.held_out.nats)
+
+
+def key(evidence: Evidence) -> str:
+    """What the numbers mean, and from where on they count."""
+    return f"± is one standard error. A gain counts from {worth(evidence):.3f} nats and three standard errors on."
 
 
 def _headline(evidence: Evidence, findings: tuple[Finding, ...]) -> str:
@@ -60,7 +66,11 @@ def _optimisation(evidence: Evidence) -> tuple[Finding, float]:
         *_past(evidence),
     ]
     advice = _faster(evidence) if limits else ""
-    return Finding("optimisation", _verdict(limits), tuple(said), advice), best.gain.held_out.nats
+    verdict = _verdict(limits)
+    if not limits and probes.updates < FEWEST and best.gain.surely(0.0):
+        verdict = "cannot be told"
+        said.append(f"It gains, and {probes.updates} updates are too few to tell by how much: it takes {FEWEST}.")
+    return Finding("optimisation", verdict, tuple(said), advice), best.gain.held_out.nats
 
 
 def _faster(evidence: Evidence) -> str:
@@ -82,7 +92,8 @@ def _past(evidence: Evidence) -> list[str]:
     if past.clipped is not None and past.clipped > OFTEN:
         said.append(f"Of {past.updates:,} updates {past.clipped:.0%} were clipped.")
     if past.accidents:
-        said.append(f"There were {past.accidents} losses or gradients that were not finite.")
+        times = "once" if past.accidents == 1 else f"{past.accidents:,} times"
+        said.append(f"A loss or gradient was not finite {times}.")
     return said
 
 
@@ -109,13 +120,15 @@ UNTOLD = "It still gains from training as it is, so that what trains faster cann
 def _memory(evidence: Evidence, done: bool) -> tuple[Finding, float]:
     """Does what lies beyond its reach tell anything, or does a gradient that flows further back help?"""
     lag, longer, least = evidence.lag, evidence.probes.longer, worth(evidence)
-    told = lag is not None and lag.gain.surely(least) and (done or lag.lag > evidence.back)
-    helps = longer is not None and longer.surely(least) and done
+    tells = lag is not None and lag.gain.surely(least)
+    told = lag is not None and tells and (done or (lag.lag > evidence.back and not evidence.online))
+    gains = longer is not None and longer.surely(least) and not evidence.online  # that was cut nowhere
+    helps = gains and done
     said = (_felt(evidence), _beyond(evidence), _further_back(evidence))
     if lag is None and longer is None:
         return Finding("memory", "cannot be told", said), 0.0
     cost = max(lag.gain.nats if lag and told else 0.0, longer.held_out.nats if longer and helps else 0.0)
-    untold = lag is not None and lag.gain.surely(least) and not told
+    untold = not done and (tells or gains) and not told
     verdict: Verdict = "cannot be told" if untold else _verdict(told or helps)
     advice = _look_back(evidence, told) if told or helps else ""
     return Finding("memory", verdict, (*said, UNTOLD) if untold else said, advice), cost
@@ -123,7 +136,8 @@ def _memory(evidence: Evidence, done: bool) -> tuple[Finding, float]:
 
 def _felt(evidence: Evidence) -> str:
     horizon = f"more than {evidence.seen}" if evidence.horizon is None else str(evidence.horizon)
-    return f"An input is felt for {horizon} steps (to 1 %); the gradient flowed back {evidence.back} in training."
+    flowed = "was carried forwards, and cut nowhere" if evidence.online else f"flowed back {evidence.back}"
+    return f"An input is felt for {horizon} steps (to 1 %); the gradient {flowed} in training."
 
 
 def _beyond(evidence: Evidence) -> str:
@@ -136,15 +150,18 @@ def _beyond(evidence: Evidence) -> str:
             f"beyond what the model knows: {gain} nats."
         )
     return (
-        f"No single symbol more than {evidence.reach} steps back tells anything of the next beyond what the model "
-        f"knows (the best guess, {lag} steps back: {gain} nats)."
+        f"Of no single symbol more than {evidence.reach} steps back is it sure that it tells more of the next than the "
+        f"model knows (the best guess, {lag} steps back: {gain} nats)."
     )
 
 
 def _further_back(evidence: Evidence) -> str:
     longer = evidence.probes.longer
     if longer is None:
-        return f"The text is too short for windows of {evidence.probes.back} steps: they were not tried."
+        return (
+            f"Windows of {evidence.probes.back} steps were not tried: the text is too short for them, or one of them "
+            "has more symbols than an update of the run."
+        )
     return (
         f"With a gradient that flows back {evidence.probes.back} steps, and as many more updates, the loss of held-out "
         f"text is {_lower(longer.held_out)} than with {evidence.back} and these updates."
@@ -154,7 +171,7 @@ def _further_back(evidence: Evidence) -> str:
 def _look_back(evidence: Evidence, told: bool) -> str:
     """What to change: the windows where these are too short, else what carries the state."""
     needed = 2 * evidence.lag.lag if told and evidence.lag else evidence.probes.back
-    if needed > 2 * evidence.back or not told:
+    if not told or (needed > 2 * evidence.back and not evidence.online):
         return f"Let the gradient flow further back: --sequence-length {needed}."
     return (
         "Let the state last longer: gates (--recurrence gru or lstm, --forget-bias 1), --initialisation orthogonal, or "
@@ -171,7 +188,7 @@ def _data(evidence: Evidence) -> tuple[Finding, float]:
         f"{_lower(-evidence.gap)}."
     ]
     if evidence.shift is not None:
-        said.append(f"For counts of pairs of symbols it is {_lower(-evidence.shift)}.")
+        said.append(f"For a bigram model, which counts pairs of symbols, it is {_lower(-evidence.shift)}.")
     if turn is not None and turned:
         said.append(
             f"The loss of held-out text was least at step {turn.step:,}; from there to the end it rose by "

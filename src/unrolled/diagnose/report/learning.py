@@ -25,7 +25,8 @@ LAST = 100  # steps whose mean loss stands beside a held-out one
 @dataclass(frozen=True, eq=False)
 class Learning:
     """The steps (N,) with the loss before each, the gradient's norm before clipping and the learning rate, and the
-    held-out losses, by step. ``threshold`` is that of clipping the norm, None where norms are not clipped at it."""
+    held-out losses that are finite, by step. ``threshold`` is that of clipping the norm, None where it was not clipped
+    or by another rule, which ``rule`` tells."""
 
     steps: Array
     losses: Array
@@ -33,6 +34,7 @@ class Learning:
     rates: Array
     held_out: Mapping[int, float]
     threshold: float | None
+    rule: str = ""
 
     @classmethod
     def of(cls, history: Sequence[Mapping[str, Any]], config: TrainConfig) -> Learning:
@@ -46,9 +48,10 @@ class Learning:
             raise DataError("The run has recorded no step, so that there is no curve.")
         names = ("step", "loss", "gradient_norm", "learning_rate")
         at, losses, norms, rates = (_column(steps, name) for name in names)
-        held_out = {e["step"]: e["nats"] for e in history if e["event"] == "evaluation" and e.get("nats") is not None}
-        clips = config.clip > 0 and config.clipping in ("norm", "adaptive")
-        return cls(at, losses, norms, rates, held_out, config.clip if clips else None)
+        evaluations = [event for event in history if event["event"] == "evaluation" and event.get("nats") is not None]
+        held_out = {event["step"]: event["nats"] for event in evaluations if np.isfinite(event["nats"])}
+        clips = config.clip > 0 and config.clipping == "norm"
+        return cls(at, losses, norms, rates, held_out, config.clip if clips else None, _rule(config))
 
     def before(self, step: int) -> float:
         """The mean of the training losses at the 100 steps up to this one."""
@@ -58,6 +61,18 @@ class Learning:
     def clipped(self) -> int:
         """At how many steps the norm was above the threshold."""
         return 0 if self.threshold is None else int((self.norms > self.threshold).sum())
+
+
+def _rule(config: TrainConfig) -> str:
+    """How gradients were clipped, where it was not by one threshold for the norm."""
+    if config.clipping == "adaptive":
+        most = f", and {config.clip:g} at most" if config.clip else ""
+        return f"The gradient was shortened to the {config.clip_quantile:g} quantile of its norms so far{most}."
+    if config.clip and config.clipping == "value":
+        return f"Each entry of the gradient was brought into ±{config.clip:g}."
+    if config.clip and config.clipping == "parameter":
+        return f"The gradient of each parameter was shortened to {config.clip:g} where it was longer."
+    return ""
 
 
 def _column(events: Sequence[Mapping[str, Any]], name: str) -> Array:

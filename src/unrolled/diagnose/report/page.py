@@ -8,6 +8,7 @@ from typing import Any
 
 from unrolled.diagnose.limits import Finding, Summary
 from unrolled.diagnose.limits.plot import limits_plot
+from unrolled.diagnose.limits.verdicts import key
 from unrolled.diagnose.report import sections
 from unrolled.diagnose.report.about import About
 from unrolled.diagnose.report.elements import Html, element, joined
@@ -69,6 +70,7 @@ def _summary(summary: Summary | UnrolledError) -> Html:
         element("p", summary.headline, class_="headline"),
         element("figure", drawn, element("figcaption", shows)),
         element("dl", *map(_finding, summary.findings)),
+        element("p", key(summary.measured), class_="key"),
     )
 
 

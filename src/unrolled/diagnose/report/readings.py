@@ -75,7 +75,7 @@ def learning_reading(found: Learning) -> str:
     else:
         said.append("The run was never evaluated on held-out text.")
     if found.threshold is None:
-        said.append("The norm of the gradient was not clipped.")
+        said.append(found.rule or "The gradient was not clipped.")
     else:
         said.append(
             f"The gradient was longer than {found.threshold:g}, where it is clipped, at {found.clipped:,} of "
