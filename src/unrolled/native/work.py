@@ -124,7 +124,7 @@ def _roots(instructions: Instructions) -> dict[int, int]:
 
 
 def _keep(work: Work, states: Sequence[int]) -> Work:
-    """Copies, in the loop, of what goes from step to step, whole or cut, for those who read it for all steps at once."""
+    """Copies, in the loop, of what goes from step to step, or of a slice, for who reads it for all steps at once."""
     shapes, copies, kept = list(work.shapes), [], {}
     for state in states:
         kept[state] = len(shapes)
