@@ -53,8 +53,8 @@ def split(recurrence: System) -> tuple[System, System | None]:
     rest = [(name, right) for name, right in recurrence.equations if symbol(name, NOW) not in core]
     leaves = [leaf for leaf in symbols(right for _, right in rest) if leaf.data[1] is not None]
     outside = [leaf for leaf in leaves if leaf.data[1] == BEFORE or leaf.data[0] in recurrence.inputs]
-    kept = [right for name, right in recurrence.equations if symbol(name, NOW) in core]
-    inside = {leaf.data[0] for leaf in symbols([*kept, *(first for _, first in recurrence.initial)])}
+    of_core = [right for name, right in recurrence.equations if symbol(name, NOW) in core]
+    inside = {leaf.data[0] for leaf in symbols([*of_core, *(first for _, first in recurrence.initial)])}
     shared = {leaf.data[0] for leaf in symbols(right for _, right in rest) if leaf.data[1] is None} & inside
     if (
         not rest
