@@ -127,7 +127,7 @@ def diagnose(
     assert run is not None  # _check has seen to it
     others = tuple(subject(other, text) for other in against or ())
     change = (0, "") if what_if is None else read_change(what_if)
-    options = Options(_numbers(back), lanes, batches or 4, steps, others, unit or "", change, updates)
+    options = Options(_numbers(back), lanes, batches, steps, others, unit or "", change, updates)
     of = subject(run, text)
     reports = {}
     for number, name in enumerate(chosen):

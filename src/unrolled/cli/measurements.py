@@ -53,7 +53,7 @@ class Options:
 
     back: tuple[int, ...] | None = None
     lanes: int | None = None
-    batches: int = 4
+    batches: int | None = None
     steps: int | None = None
     against: tuple[Subject, ...] = ()
     unit: str = ""
@@ -109,8 +109,9 @@ def _limits(of: Subject, options: Options) -> Measuring:
 
 
 def _truncation(of: Subject, options: Options) -> Measuring:
-    back: dict[str, Any] = {} if options.back is None else {"back": options.back}
-    return truncation_bias(of.model.layer, of.ids, lanes=options.lanes or 16, batches=options.batches, **back)
+    chosen = {"back": options.back, "lanes": options.lanes, "batches": options.batches}
+    given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    return truncation_bias(of.model.layer, of.ids, **given)
 
 
 def _flow(of: Subject, options: Options) -> Measuring:

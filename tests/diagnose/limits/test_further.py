@@ -61,10 +61,10 @@ def test_the_same_as_by_hand(layer, seed):
 
 
 def test_longer_windows_read_as_many_symbols():
-    plan = Plan(RATE, 12, Truncation(10, 10)).longer(40)
+    plan = Plan(RATE, 12, Truncation(10, 10), 1).longer(40)
     assert (plan.lanes, plan.truncation) == (3, Truncation(40, 40))
-    assert Plan(RATE, 7, Truncation(10, 10)).longer(40).lanes == 1  # 40 symbols an update, for 70
-    assert Plan(RATE, 3, Truncation(10, 10)).longer(40) is None
+    assert Plan(RATE, 7, Truncation(10, 10), 1).longer(40).lanes == 1  # 40 symbols an update, for 70
+    assert Plan(RATE, 3, Truncation(10, 10), 1).longer(40) is None
 
 
 def test_one_that_explodes_stays_where_it_was(layer):

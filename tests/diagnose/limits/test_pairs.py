@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 import planted
 from unrolled.data.documents import Documents
-from unrolled.diagnose.limits.pairs import LARGEST, PRIOR, pair_losses, shift
-from unrolled.diagnose.limits.samples import Sample
+from unrolled.diagnose.limits.pairs import PRIOR, pair_losses, shift
+from unrolled.diagnose.limits.samples import COUNTABLE, Sample
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -38,4 +38,4 @@ def test_texts_of_one_kind_and_of_two():
 
 def test_too_many_symbols_to_count():
     here = sample(planted.markov(3_000))
-    assert shift(here, here, LARGEST + 1) is None
+    assert shift(here, here, COUNTABLE + 1) is None

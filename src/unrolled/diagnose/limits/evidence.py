@@ -14,11 +14,11 @@ from unrolled.data.documents import Documents
 from unrolled.data.tokens import LongCorpus
 from unrolled.diagnose.horizon import BACK, influence_horizon
 from unrolled.diagnose.horizon import WARM_UP as BEFORE_HORIZON
-from unrolled.diagnose.limits.lags import LARGEST, LagGain, Predicted, best_lag
+from unrolled.diagnose.limits.lags import LagGain, Predicted, best_lag
 from unrolled.diagnose.limits.pairs import shift
 from unrolled.diagnose.limits.past import Past
 from unrolled.diagnose.limits.probes import Gauge, Probes, probe
-from unrolled.diagnose.limits.samples import WARM_UP, Mean, mean_of
+from unrolled.diagnose.limits.samples import COUNTABLE, WARM_UP, Mean, mean_of
 from unrolled.diagnose.stretches import stretches
 from unrolled.errors import ConfigurationError, DataError
 from unrolled.nn import Recurrent
@@ -150,7 +150,7 @@ def _horizon(of: Subject) -> Generator[float, None, tuple[int | None, int]]:
 
 def _lag(of: Subject, gauge: Gauge, reach: int) -> Generator[float, None, tuple[LagGain | None, str]]:
     """What symbols beyond the model's reach tell of the next one; else why that was not asked."""
-    if of.description.vocabulary > LARGEST:
+    if of.description.vocabulary > COUNTABLE:
         return None, f"pairs of {of.description.vocabulary:,} symbols are too many to be counted"
     if reach >= WARM_UP:
         return None, f"it is asked of at most {WARM_UP} steps back, and the model may reach {reach}"

@@ -25,8 +25,6 @@ from unrolled.training.reading import State
 from unrolled.training.setup import optimiser_of
 from unrolled.training.window import window_loss
 
-UPDATES = 150
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -35,11 +33,11 @@ class Plan:
     rate: float
     lanes: int
     truncation: Truncation
-    updates: int = UPDATES
+    updates: int
     seed: int = 0
 
     @classmethod
-    def of(cls, config: TrainConfig, updates: int = UPDATES) -> Plan:
+    def of(cls, config: TrainConfig, updates: int) -> Plan:
         """As the run was trained; where its gradient went forwards, through windows of as many steps."""
         return cls(config.learning_rate, config.batch, config.truncation, updates)
 

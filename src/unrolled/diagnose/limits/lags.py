@@ -24,9 +24,7 @@ from torch.nn import functional
 from unrolled.diagnose.limits.samples import Losses, Mean, Sample, mean_of
 from unrolled.nn import Recurrent
 
-LARGEST = 256  # symbols of a vocabulary whose pairs can be counted
 PRIOR = 5.0  # a, in counts
-SHOWN = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from unrolled.data.vocabulary import Ids
-from unrolled.diagnose.limits.samples import Losses, Mean, Sample, mean_of
+from unrolled.diagnose.limits.samples import COUNTABLE, Losses, Mean, Sample, mean_of
 
-LARGEST = 256  # symbols of a vocabulary whose pairs can be counted
 PRIOR = 0.1  # added to each count, times the share of the second symbol and the size of the vocabulary
 
 Pairs = tuple[Ids, Ids]  # the symbols that were read, and those that came after
@@ -30,7 +29,7 @@ def pair_losses(known: Pairs, other: Pairs, symbols: int) -> Losses:
 def shift(training: Sample, held_out: Sample, symbols: int) -> Mean | None:
     """By how many nats held-out text is harder for pairs counted in one half of the training text than the other half
     is; None where a vocabulary is too large to count pairs."""
-    if symbols > LARGEST:
+    if symbols > COUNTABLE:
         return None
     half = len(training.wanted) // 2
     first, second = ((training.read[part], training.wanted[part]) for part in (slice(half), slice(half, None)))

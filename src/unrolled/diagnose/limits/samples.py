@@ -27,6 +27,7 @@ SYMBOLS = 20_000  # whose losses are measured, where the text has so many
 LANES = 32
 WARM_UP = 200  # symbols that a lane reads before, so that it does not start from zero; as far back is looked for lags
 ENOUGH_LANES = 8
+COUNTABLE = 256  # symbols of a vocabulary whose pairs can be counted
 LARGEST_LOGITS = 4_000_000  # entries that are there at a time
 ERRORS = 3.0  # standard errors from which on a difference is believed
 BLOCKS = 8  # parts of the losses whose means say how sure a mean is, where there are few lanes

@@ -1,10 +1,11 @@
 """From what was measured to what is said.
 
 A gain counts where it is at least 2 % of the held-out loss, or 0.01 nats, and more than three standard errors. Too
-little data is said where the loss of held-out text is a tenth above that of training text, when what counts of pairs
-find between the two is taken off. Whether more units or a gradient that flows further back would help is not said of a
-network that still gains from training as it is: what is faster to train cannot be told from what can do more. After
-fewer updates than a probe makes by itself any sure gain may be the beginning of one that counts.
+little data is said where the loss of held-out text is a tenth above that of training text, what a bigram model finds
+between the two taken off, or where it rose to the end while that of training text fell. Whether more units or a
+gradient that flows further back would help is not said of a network that still gains from training as it is: what is
+faster to train cannot be told from what can do more. After fewer updates than a probe makes by itself any sure gain may
+be the beginning of one that counts.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from unrolled.diagnose.limits.summary import Finding, Summary, Verdict
 SHARE, LEAST = 0.02, 0.01  # of the held-out loss, and nats: a gain below is none
 GAP = 0.1  # of the held-out loss
 OFTEN = 0.5  # of the updates that were clipped: a share worth a sentence
+UNTOLD = "It still gains from training as it is, so that what trains faster cannot be told from what can do more."
 THINGS = {
     "memory": "how far back it can learn to look",
     "capacity": "the size of its state",
@@ -112,9 +114,6 @@ def _capacity(evidence: Evidence, done: bool) -> tuple[Finding, float]:
     limits = probes.wider.surely(least)
     advice = f"More units: --hidden {probes.units}, or another layer." if limits else ""
     return Finding("capacity", _verdict(limits), said, advice), probes.wider.held_out.nats
-
-
-UNTOLD = "It still gains from training as it is, so that what trains faster cannot be told from what can do more."
 
 
 def _memory(evidence: Evidence, done: bool) -> tuple[Finding, float]:

@@ -24,16 +24,14 @@ AT_ONCE = 500  # sequences that a test reads side by side
 
 @dataclass(frozen=True)
 class Setting:
-    """How a network starts, the rate of gradient descent, its momentum, and whether the gradient is clipped."""
+    """How a network starts, the rate of gradient descent, and whether the gradient is clipped."""
 
     start: str
     rate: float
-    momentum: float = 0.0
     clipped: bool = True
 
     def __str__(self) -> str:
-        momentum = f", momentum {self.momentum:g}" if self.momentum else ""
-        return f"{self.start}, rate {self.rate:g}{momentum}"
+        return f"{self.start}, rate {self.rate:g}"
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def learn(length: int, setting: Setting, seed: int, budget: Budget) -> Outcome:
     updates are spent. With one seed first weights and sequences are the same, clipped or not."""
     layer = new_network(setting.start, seed)
     random, tests = (torch.Generator().manual_seed(number) for number in (seed, 1_000_000 + seed))
-    optimiser = torch.optim.SGD(layer.parameters(), setting.rate, setting.momentum)
+    optimiser = torch.optim.SGD(layer.parameters(), setting.rate)
     untrained = wrong = misclassified(layer, length, budget, tests)
     for update in range(1, budget.updates + 1):
         ids, classes = batch(length, BATCH, random)
