@@ -97,6 +97,7 @@ def test_a_model_that_answers(tmp_path, capsys):
 
 def test_without_matplotlib(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setattr("unrolled.diagnose.limits.summarise", None)  # which takes long, and is not begun
     assert main(["report", str(folder / "run"), "-o", str(tmp_path / "report.html")]) == 1
     assert "matplotlib, which is not installed: pip install 'unrolled[plot]'" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -59,9 +59,11 @@ def report(
     if updates is not None and updates < 1:
         raise ConfigurationError(f"--updates is {updates}; it must be at least 1")
     from unrolled.cli.measurements import subject
+    from unrolled.diagnose import plots
     from unrolled.diagnose.report import HELD_OUT
     from unrolled.diagnose.report import report as page_of
 
+    plots.panels(1)  # refuses, where there is no matplotlib, before what takes long
     of = subject(run, text)
     measured_on = HELD_OUT if text is None else "standard input" if from_user(text) == "-" else text
     summary = _limits(of, updates, quiet) if limits else None

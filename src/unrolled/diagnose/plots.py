@@ -74,7 +74,8 @@ def panels(columns: int) -> Any:
         from matplotlib.figure import Figure
     except ImportError:
         raise BackendError(
-            "pictures of curves are made with matplotlib, which is not installed: pip install 'unrolled[plot]'"
+            "pictures of curves are made with matplotlib, which is not installed: pip install 'unrolled[plot]', "
+            "or python3 run.py setup plot in a checkout"
         ) from None
     figure = Figure(figsize=(4.6 * columns, 3.2), layout="constrained")
     FigureCanvasAgg(figure)

@@ -37,7 +37,8 @@ def figure_of(scene: Scene) -> Any:
         from matplotlib.figure import Figure
     except ImportError:
         raise BackendError(
-            "PNG and PDF are drawn with matplotlib, which is not installed: pip install 'unrolled[plot]'. "
+            "PNG and PDF are drawn with matplotlib, which is not installed: pip install 'unrolled[plot]', "
+            "or python3 run.py setup plot in a checkout. "
             "SVG and TikZ (.svg, .tex) need nothing."
         ) from None
     figure = Figure(figsize=(scene.width / 96, scene.height / 96))
