@@ -25,9 +25,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from unrolled.data.documents import Symbols
 from unrolled.diagnose.lyapunov import LyapunovSpectrum, lyapunov_spectrum
 from unrolled.diagnose.plain import plain
 from unrolled.diagnose.step import StepMap
+from unrolled.diagnose.stretches import stretches
 from unrolled.equations.expression import NOW, symbol, walk
 from unrolled.equations.system import System
 from unrolled.errors import DataError
@@ -39,6 +41,7 @@ Array = NDArray[np.float64]
 
 BACK = 100
 LANES = 16  # of a text, that do for a trained run
+UNITS = 160  # components of the state up to which there are so many; the work grows with their cube
 SHARE = 0.01
 WARM_UP = 50  # steps before the first that is looked back to
 KERNEL = 3  # of the convolutional network beside it
@@ -105,6 +108,17 @@ def layers_needed(steps: int, kernel: int = KERNEL, dilated: bool = False) -> in
     (50, 6)
     """
     return next(n for n in range(steps + 1) if receptive_field(n, kernel, dilated) >= steps)
+
+
+def places(layer: Recurrent, ids: Symbols) -> Tensor:
+    """As much of a text (N,) as does for a horizon of up to 100 steps, and fewer lanes (T, B) of a large network.
+
+    Raises:
+        ConfigurationError: the layer has no state, or is bidirectional; DataError: the text is too short.
+    """
+    steps, size = WARM_UP + 2 * BACK, StepMap(layer).size
+    affordable = min(LANES, int(LANES * (UNITS / size) ** 3), len(ids) // steps)
+    return stretches(ids, max(1, affordable), steps)
 
 
 def influence_horizon(

@@ -12,14 +12,12 @@ from unrolled.checkpoint.model import ModelDescription
 from unrolled.data.corpora import Corpus
 from unrolled.data.documents import Documents
 from unrolled.data.tokens import LongCorpus
-from unrolled.diagnose.horizon import BACK, influence_horizon
-from unrolled.diagnose.horizon import WARM_UP as BEFORE_HORIZON
+from unrolled.diagnose.horizon import BACK, influence_horizon, places
 from unrolled.diagnose.limits.lags import LagGain, Predicted, best_lag
 from unrolled.diagnose.limits.pairs import shift
 from unrolled.diagnose.limits.past import Past
 from unrolled.diagnose.limits.probes import Gauge, Probes, probe
 from unrolled.diagnose.limits.samples import COUNTABLE, WARM_UP, Mean, mean_of
-from unrolled.diagnose.stretches import stretches
 from unrolled.errors import ConfigurationError, DataError
 from unrolled.nn import Recurrent
 from unrolled.training.config import TrainConfig
@@ -27,7 +25,6 @@ from unrolled.training.evaluation import within
 from unrolled.training.material import own_text
 
 FEWEST, MOST = 150, 600  # updates of a probe, which makes half as many as its run did
-LANES, POSITIONS = 16, 2  # places from which the influence horizon is looked for
 LEAST = 500  # symbols that must be held out
 
 
@@ -119,15 +116,15 @@ def gather(of: Subject, updates: int | None = None) -> Generator[float, None, Ev
             "the loss of this model is not finite, so that nothing can be compared with it: its training has failed; "
             "train again with a smaller --learning-rate or --clip"
         )
-    horizon, seen = yield from within(_horizon(of), 0.0, 0.1)
+    horizon = (yield from within(influence_horizon(of.layer, places(of.layer, of.held_out.ids)), 0.0, 0.1)).steps
     back = of.config.truncation.back
     online = of.config.gradient != "bptt"
-    reach = _reach(online, back, horizon, seen)
+    reach = _reach(online, back, horizon, BACK)
     lag, silence = yield from within(_lag(of, gauge, reach), 0.1, 0.2)
     probes = yield from within(probe(of.layer, of.description, of.config, of.training, gauge, updates), 0.2, 1.0)
     return Evidence(
         len(of.training), of.description.hidden, of.config.learning_rate, back, training, held_out,
-        held_out + -training, shift(gauge.training, gauge.held_out, of.description.vocabulary), horizon, seen, lag,
+        held_out + -training, shift(gauge.training, gauge.held_out, of.description.vocabulary), horizon, BACK, lag,
         silence, probes, of.past, online,
     )  # fmt: skip
 
@@ -137,15 +134,6 @@ def _reach(online: bool, back: int, horizon: int | None, seen: int) -> int:
     if online:
         return seen if horizon is None else horizon
     return back if horizon is None else min(back, horizon)
-
-
-def _horizon(of: Subject) -> Generator[float, None, tuple[int | None, int]]:
-    """The influence horizon on held-out text, and how far was looked."""
-    lanes = max(1, min(LANES, len(of.held_out) // (BEFORE_HORIZON + 2 * BACK)))
-    back = min(BACK, (len(of.held_out) // lanes - BEFORE_HORIZON) // 2)
-    text = stretches(of.held_out.ids, lanes, BEFORE_HORIZON + 2 * back)
-    found = yield from influence_horizon(of.layer, text, back=back, positions=POSITIONS)
-    return found.steps, back
 
 
 def _lag(of: Subject, gauge: Gauge, reach: int) -> Generator[float, None, tuple[LagGain | None, str]]:

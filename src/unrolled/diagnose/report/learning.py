@@ -95,7 +95,7 @@ def learning_plot(found: Learning) -> Any:
     _draw(norm, found.steps, found.norms, GREEN, "norm")
     if found.threshold is not None:
         norm.axhline(found.threshold, color=GREY, linewidth=1, linestyle="--", label="clipped above")
-        norm.legend(frameon=False, fontsize=8)
+        norm.legend(frameon=False, fontsize=8, loc="center right")  # below the threshold, above most norms
     norm.set(title="norm of the gradient, before clipping")
     if (found.norms > 0).any():
         norm.set_yscale("log")

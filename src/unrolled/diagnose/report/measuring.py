@@ -32,7 +32,6 @@ from unrolled.training.evaluation import within
 
 Measuring = Generator[float, None, Any]
 
-UNITS = 160  # units of the state, up to which the horizon is measured at as many places as elsewhere
 ALL_EXPONENTS, LEADING = 256, 32  # components of the state, up to which all exponents are measured; else so many
 JACOBIANS = 512  # components of the state, up to which whole Jacobians are multiplied
 PARAMETERS, SHORTEST = 500_000, 4_000  # parameters up to which READ symbols are read; the fewest that are
@@ -73,9 +72,7 @@ def _lanes(ids: Symbols, most: int, steps: int) -> Tensor:
 
 
 def _horizon(model: TrainedModel, ids: Symbols) -> Measuring:
-    size = StepMap(model.layer).size
-    lanes = max(1, min(horizon.LANES, int(horizon.LANES * (UNITS / size) ** 3)))
-    return influence_horizon(model.layer, _lanes(ids, lanes, horizon.WARM_UP + 2 * horizon.BACK))
+    return influence_horizon(model.layer, horizon.places(model.layer, ids))
 
 
 def _flow(model: TrainedModel, ids: Symbols) -> Measuring:
